@@ -1,0 +1,143 @@
+package handoff
+
+import "time"
+
+// A Reason says why something changed nothing and waits for a person. The names
+// are stored, shown, counted and documented; they are never renamed or reused.
+type Reason string
+
+// Reasons of a delivery that proved nothing. It may come from anybody.
+const (
+	SignatureMissing   Reason = "signature_missing"
+	NoSecretProvided   Reason = "no_secret_provided"
+	SignatureWrong     Reason = "signature_wrong"
+	SignatureRetired   Reason = "signature_retired_secret"
+	SignatureOtherSite Reason = "signature_other_site"
+	BodyAltered        Reason = "body_altered"
+	BodyReencoded      Reason = "body_reencoded"
+	UnverifiedFlood    Reason = "unverified_flood"
+)
+
+// Reasons of a delivery that Cal.com signed but that we do not understand, or
+// that came when none should.
+const (
+	NotJSON        Reason = "not_json"
+	UnknownShape   Reason = "unknown_shape"
+	UnknownTrigger Reason = "unknown_trigger"
+	UnknownVersion Reason = "unknown_version"
+	Replayed       Reason = "delivery_replayed"
+)
+
+// Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
+const (
+	NoReference        Reason = "no_reference"
+	ReferenceForged    Reason = "reference_forged"
+	ReferenceOtherSite Reason = "reference_other_site"
+	SubmissionUnknown  Reason = "submission_unknown"
+	OtherLead          Reason = "booking_of_another_lead"
+)
+
+// A FailureKind says what waits.
+type FailureKind string
+
+const (
+	FailedDelivery FailureKind = "delivery" // a request that proved nothing
+	FailedEvent    FailureKind = "event"    // a verified body, or a booking, that changed nothing
+)
+
+// ReasonText explains a reason to a person who has to act on it.
+type ReasonText struct {
+	Reason Reason
+	Kind   FailureKind
+	Title  string // a few words, for lists
+	What   string // what happened
+	Do     string // what to do
+}
+
+// ReasonTexts documents every reason; docs/failures.md is written from it.
+var ReasonTexts = []ReasonText{
+	{SignatureMissing, FailedDelivery, "No signature",
+		"A request came to the webhook address without a signature. Cal.com always sends one, so this was most likely somebody else.",
+		"Nothing, if it happens now and then. If all your bookings arrive so, a proxy in front of Handoff removes the header X-Cal-Signature-256."},
+	{NoSecretProvided, FailedDelivery, "The webhook has no secret",
+		"Cal.com sent a webhook whose settings there have no secret, so nothing proves that it came from Cal.com.",
+		"Open the webhook in Cal.com, enter this site's webhook secret and save. Then ask the visitor's booking to be looked at: it was not applied."},
+	{SignatureWrong, FailedDelivery, "Wrong signature",
+		"The signature does not fit the body under any secret of this site: another secret was used, or the body was changed on its way, or somebody forged it.",
+		"Compare the secret in Cal.com's webhook settings with this site's. If they are the same, this was a forgery and needs nothing."},
+	{SignatureRetired, FailedDelivery, "Signed with a retired secret",
+		"The body was signed with a secret that this site used before and no longer accepts.",
+		"Enter the current secret in Cal.com's webhook settings. If Cal.com already has it, somebody else knows the old one: it is right that it no longer counts."},
+	{SignatureOtherSite, FailedDelivery, "Signed with another site's secret",
+		"The body was signed with the secret of another site of this install.",
+		"Correct the webhook's address in Cal.com: it names the wrong site."},
+	{BodyAltered, FailedDelivery, "Body altered",
+		"The signature is a real one, but of another body that we already have. Somebody took a delivery of yours and changed it.",
+		"Nothing was applied. Find out who can read your webhook traffic, and change the secret."},
+	{BodyReencoded, FailedDelivery, "Body re-encoded on its way",
+		"The signature fits once the JSON is written as Cal.com writes it: something between Cal.com and Handoff re-encodes bodies.",
+		"Let the proxy or function in between pass the raw body on unchanged."},
+	{UnverifiedFlood, FailedDelivery, "More unverified deliveries than are kept",
+		"So many unverified deliveries came that further ones are only counted here. Verified deliveries are not affected.",
+		"Limit the sender in your firewall or proxy. Settle old unverified entries to make room."},
+	{NotJSON, FailedEvent, "Signed, but not JSON",
+		"Cal.com signed the body, but it is not JSON: the webhook has a custom payload template.",
+		"Remove the custom payload template from the webhook in Cal.com. A template lets a visitor's input change what the body says, so it is never trusted."},
+	{UnknownShape, FailedEvent, "Signed, but of an unknown shape",
+		"Cal.com signed the body, but it is not of Cal.com's own form: a custom payload template, another app's webhook, or a change at Cal.com.",
+		"Remove the custom payload template from the webhook in Cal.com. If there is none, report this entry: Cal.com may have changed."},
+	{UnknownTrigger, FailedEvent, "Unknown kind of event",
+		"Cal.com signed an event of a kind that this version of Handoff does not know.",
+		"Update Handoff, or switch this trigger off in the webhook's settings."},
+	{UnknownVersion, FailedEvent, "Unknown webhook version",
+		"Cal.com says that the body is of a webhook version that this version of Handoff does not know.",
+		"Choose version 2021-10-20 in the webhook's settings, or update Handoff."},
+	{Replayed, FailedEvent, "Sent again long after",
+		"A body that we had read was sent again, byte for byte, more than a day later. Cal.com does not do that. It changed nothing.",
+		"Nothing was applied twice. If you did not replay it yourself, somebody recorded your webhook traffic: change the secret."},
+	{NoReference, FailedEvent, "Booked without a reference",
+		"Somebody booked at Cal.com, but the booking carries no reference of a form that was sent here: it was made directly at Cal.com, or the reference was lost.",
+		"Decide which lead it belongs to, or that it belongs to none."},
+	{ReferenceForged, FailedEvent, "Reference not signed by us",
+		"The booking carries a reference that we did not sign, or that was altered. The person who booked chose it.",
+		"Decide which lead it belongs to, or dismiss it. It was not applied to the lead it names."},
+	{ReferenceOtherSite, FailedEvent, "Reference of another site",
+		"The booking carries a reference of another site of this install.",
+		"Check that each site's booking page uses its own Cal.com event type, and decide which lead the booking belongs to."},
+	{SubmissionUnknown, FailedEvent, "Submission unknown or erased",
+		"The reference is ours, but the submission that it names is not here: it was erased, or it is of another database.",
+		"If the person asked to be erased, dismiss it. Otherwise decide which lead it belongs to."},
+	{OtherLead, FailedEvent, "Booking already tied to another lead",
+		"A booking that belongs to one lead was rescheduled with the reference of another lead. It stays with the first.",
+		"Confirm the lead it belongs to."},
+}
+
+// Text finds the explanation of a reason; the zero value for an unknown one.
+func (r Reason) Text() ReasonText {
+	for _, t := range ReasonTexts {
+		if t.Reason == r {
+			return t
+		}
+	}
+	return ReasonText{}
+}
+
+// ReplayAfter is how long after the first receipt the same verified bytes count
+// as replayed. Cal.com's own repetitions come within minutes (calcom.md §1.6).
+const ReplayAfter = 24 * time.Hour
+
+// A Failure is one entry of the failure queue.
+type Failure struct {
+	ID         FailureID
+	Site       string
+	Kind       FailureKind
+	Reason     Reason
+	Detail     string // what exactly, in plain words; may be empty
+	Booking    BookingKey
+	Lead       LeadID // the lead it is about, where one is proved; usually empty
+	Deliveries int    // how often it came
+	ReceivedAt time.Time
+	LastAt     time.Time
+	SettledAt  time.Time // zero while it is open
+	SettledBy  string    // who or what settled it
+}

@@ -1,0 +1,247 @@
+package handoff
+
+import (
+	"maps"
+	"slices"
+)
+
+// A Tie says which lead a booking belongs to and why, or why to none.
+type Tie struct {
+	Lead LeadID // empty: unmatched, and Reason says why
+	By   TieBy  // what tied it; empty if unmatched
+	From string // ID of the observation that tied it
+
+	// Reason is why the booking waits for a person: always set when unmatched,
+	// and beside a Lead when a later reference names another lead's submission.
+	Reason Reason
+}
+
+// TieBy is what tied a booking to a lead.
+type TieBy string
+
+const (
+	ByReference TieBy = "reference" // a reference of ours on the chain's earliest observation that carries one
+	ByOperator  TieBy = "operator"  // a person's decision
+)
+
+// Match ties every booking that the observations speak of to a lead, or says why
+// it cannot. known maps the submissions that exist to their leads. Like Fold it
+// is a function of the set: order and repetition change nothing.
+//
+// Bookings that follow one another are one chain, and a chain belongs to one
+// lead: it is linked by rescheduleUid, and by iCalUID where a follower (sequence
+// above 0) names neither a predecessor nor a reference. First match wins:
+//
+//  1. the latest operator's decision about a booking of the chain;
+//  2. the reference on the chain's earliest observation that carries a valid
+//     one, earliest by iCalSequence, Cal.com's time and digest; from metadata,
+//     else from the booking question;
+//  3. otherwise none. Never by e-mail, phone or name.
+//
+// A later reference of another submission does not move the chain, since a
+// visitor can put any reference of theirs into a reschedule link; it waits for a
+// person. Of a seated event the order of the carriers is turned round, because a
+// later seat can inherit the first booker's metadata (calcom.md §2.2): a seat's
+// own answer counts first, and metadata only if no other seat of the uid has
+// shown the same reference in its answers, or earlier.
+func Match(observations []Observation, known map[SubmissionID]LeadID) map[BookingKey]Tie {
+	m := matcher{folder: newFolder(observations), known: known}
+	m.tieChains()
+	out := make(map[BookingKey]Tie, len(m.heard))
+	for _, chain := range m.chains() {
+		tie := m.tie(chain)
+		for _, key := range chain {
+			out[key] = tie
+		}
+	}
+	return out
+}
+
+type matcher struct {
+	*folder
+	known  map[SubmissionID]LeadID
+	parent map[BookingKey]BookingKey // union-find over the chain links
+}
+
+// tieChains links the bookings that follow one another.
+func (m *matcher) tieChains() {
+	m.parent = make(map[BookingKey]BookingKey, len(m.heard))
+	for key := range m.heard {
+		m.parent[key] = key
+	}
+	for key, heard := range m.heard {
+		for _, o := range heard {
+			for _, before := range m.predecessors(o) {
+				m.join(key, before)
+			}
+		}
+	}
+	roots := m.iCalRoots()
+	for key, heard := range m.heard {
+		if uid := followsByICal(heard); uid != "" {
+			if root, ok := roots[uid]; ok && root != (BookingKey{}) {
+				m.join(key, root)
+			}
+		}
+	}
+}
+
+func (m *matcher) root(key BookingKey) BookingKey {
+	for m.parent[key] != key {
+		key = m.parent[key]
+	}
+	return key
+}
+
+// join keeps the smaller key as the root, so that the result has no order in it.
+func (m *matcher) join(a, b BookingKey) {
+	a, b = m.root(a), m.root(b)
+	if compareKeys(a, b) > 0 {
+		a, b = b, a
+	}
+	m.parent[b] = a
+}
+
+// iCalRoots finds, for each iCalUID, the one chain that has it; the zero key
+// where there are several (the seats of one event share it).
+func (m *matcher) iCalRoots() map[string]BookingKey {
+	roots := map[string]BookingKey{}
+	for key, heard := range m.heard {
+		if followsByICal(heard) != "" {
+			continue
+		}
+		for _, o := range heard {
+			if o.ICalUID == "" {
+				continue
+			}
+			root, seen := roots[o.ICalUID]
+			if seen && root != m.root(key) {
+				roots[o.ICalUID] = BookingKey{}
+			} else {
+				roots[o.ICalUID] = m.root(key)
+			}
+		}
+	}
+	return roots
+}
+
+// followsByICal returns the iCalUID by which a booking that says it is a
+// follower, and names neither its predecessor nor any reference, can be linked.
+// Empty if the booking is none such.
+func followsByICal(heard []*Observation) string {
+	uid := ""
+	for _, o := range heard {
+		if o.Predecessor != "" || len(o.Carried) > 0 || o.Lead != "" {
+			return ""
+		}
+		if o.Sequence > 0 && o.ICalUID != "" {
+			uid = max(uid, o.ICalUID)
+		}
+	}
+	return uid
+}
+
+// chains groups the bookings by their links, each chain in the order of its keys.
+func (m *matcher) chains() [][]BookingKey {
+	byRoot := map[BookingKey][]BookingKey{}
+	for key := range m.heard {
+		root := m.root(key)
+		byRoot[root] = append(byRoot[root], key)
+	}
+	chains := slices.Collect(maps.Values(byRoot))
+	for _, chain := range chains {
+		slices.SortFunc(chain, compareKeys)
+	}
+	return chains
+}
+
+// A claim is a valid reference on an observation of a chain.
+type claim struct {
+	by         *Observation
+	submission SubmissionID
+}
+
+// tie decides one chain.
+func (m *matcher) tie(chain []BookingKey) Tie {
+	var decision *Observation
+	var claims []claim
+	reason := NoReference
+	for _, key := range chain {
+		for _, o := range m.heard[key] {
+			if o.Source == FromOperator && o.Lead != "" && (decision == nil || byFact(decision, o) < 0) {
+				decision = o
+			}
+			if id := m.reference(key, o); id != "" {
+				claims = append(claims, claim{o, id})
+			}
+			reason = worse(reason, o.Carried)
+		}
+	}
+	if decision != nil {
+		return Tie{Lead: decision.Lead, By: ByOperator, From: decision.ID}
+	}
+	if len(claims) == 0 {
+		return Tie{Reason: reason}
+	}
+	first := slices.MinFunc(claims, func(a, b claim) int { return byChain(a.by, b.by) })
+	lead, ok := m.known[first.submission]
+	if !ok {
+		return Tie{Reason: SubmissionUnknown}
+	}
+	tie := Tie{Lead: lead, By: ByReference, From: first.by.ID}
+	for _, c := range claims {
+		if other, ok := m.known[c.submission]; ok && other != lead {
+			tie.Reason = OtherLead
+		}
+	}
+	return tie
+}
+
+// worse keeps the reason that tells a person most: a reference of another site,
+// else a forged one, else none at all.
+func worse(reason Reason, carried []Carried) Reason {
+	for _, c := range carried {
+		switch {
+		case c.Verdict == OtherSite:
+			return ReferenceOtherSite
+		case c.Verdict == Forged && reason == NoReference:
+			reason = ReferenceForged
+		}
+	}
+	return reason
+}
+
+// reference is the valid reference that counts of an observation for a booking.
+func (m *matcher) reference(key BookingKey, o *Observation) SubmissionID {
+	metadata, answer := o.carried(InMetadata), o.carried(InAnswer)
+	switch {
+	case key.Seat != "" && o.Seat == "":
+		return "" // a word about several seats carries the first booker's reference
+	case key.Seat == "":
+		if metadata != "" {
+			return metadata
+		}
+		return answer
+	case answer != "":
+		return answer
+	case metadata != "" && m.inherited(key, o, metadata):
+		return ""
+	}
+	return metadata
+}
+
+// inherited reports that another seat of the same uid showed the reference in
+// its own answers, or in metadata before this observation did.
+func (m *matcher) inherited(key BookingKey, o *Observation, id SubmissionID) bool {
+	for other, heard := range m.heard {
+		if other.UID != key.UID || other == key {
+			continue
+		}
+		for _, p := range heard {
+			if p.carried(InAnswer) == id || (p.carried(InMetadata) == id && byFact(p, o) < 0) {
+				return true
+			}
+		}
+	}
+	return false
+}
