@@ -1,0 +1,288 @@
+package calcom
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"mime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"handoff"
+)
+
+// A kind is what we make of a trigger.
+type kind struct {
+	ignored string // the rule by which it says nothing of a booking
+	flat    bool   // the booking's fields are beside triggerEvent, not in a payload
+	toggles bool   // the fact can be taken back: Cal.com's createdAt tells two events apart
+	read    func(*handoff.Observation, *booking)
+}
+
+// kinds are the triggers that Cal.com has had (calcom.md §1.1). One that is not
+// here may be a change at Cal.com and goes to the failure queue.
+var kinds = map[string]kind{
+	"BOOKING_CREATED":           {read: statusOr(handoff.Accepted)},
+	"BOOKING_RESCHEDULED":       {read: statusOr(handoff.Accepted)},
+	"BOOKING_REQUESTED":         {read: readRequested},
+	"BOOKING_CANCELLED":         {read: readCancelled},
+	"BOOKING_REJECTED":          {read: readRejected},
+	"BOOKING_PAYMENT_INITIATED": {read: readPaymentInitiated},
+	"BOOKING_PAID":              {read: readPaid},
+
+	"BOOKING_NO_SHOW_UPDATED":        {read: readNoShow, toggles: true},
+	"AFTER_GUESTS_CAL_VIDEO_NO_SHOW": {read: readGuestsAbsent, toggles: true},
+	"AFTER_HOSTS_CAL_VIDEO_NO_SHOW":  {read: readHostAbsent, toggles: true},
+	"MEETING_STARTED":                {read: readStarted, flat: true},
+	"MEETING_ENDED":                  {read: readEnded, flat: true},
+
+	"PING":                              {ignored: "ping"},
+	"FORM_SUBMITTED":                    {ignored: "routing_form"},
+	"FORM_SUBMITTED_NO_EVENT":           {ignored: "routing_form"},
+	"ROUTING_FORM_FALLBACK_HIT":         {ignored: "routing_form"},
+	"RECORDING_READY":                   {ignored: "recording"},
+	"RECORDING_TRANSCRIPTION_GENERATED": {ignored: "recording"},
+	"OOO_CREATED":                       {ignored: "out_of_office"},
+	"INSTANT_MEETING":                   {ignored: "instant_meeting"},
+	"DELEGATION_CREDENTIAL_ERROR":       {ignored: "calendar_access"},
+	"WRONG_ASSIGNMENT_REPORT":           {ignored: "assignment_report"},
+}
+
+// decode reads a verified body. Only Cal.com's own shapes are read: a custom
+// payload template lets a visitor's input change what the body says
+// (calcom.md §9.4), so its output is refused.
+func decode(t Trust, d Delivery) (Event, error) {
+	refuse := func(reason handoff.Reason, trigger, format string, args ...any) (Event, error) {
+		return Event{}, &Refusal{Reason: reason, Trigger: trigger, Detail: fmt.Sprintf(format, args...), kind: handoff.ErrInvalid}
+	}
+	var env envelope
+	if err := unmarshal(d.Body, &env); err != nil {
+		if jsontext.Value(d.Body).IsValid() {
+			return refuse(handoff.UnknownShape, "", "the body is JSON, but no object")
+		}
+		return refuse(handoff.NotJSON, "", "the body is not JSON; a custom payload template writes such bodies")
+	}
+	trigger := clip(env.TriggerEvent.V, 60)
+	switch media, _, _ := mime.ParseMediaType(d.ContentType); {
+	case trigger == "":
+		return refuse(handoff.UnknownShape, "", "there is no triggerEvent; a custom payload template, or the webhook of another app, writes such bodies")
+	case media != "application/json":
+		return refuse(handoff.UnknownShape, trigger, "the content type is %q; Cal.com sends that with a custom payload template", clip(media, 60))
+	case d.Version != "" && d.Version != Version:
+		return refuse(handoff.UnknownVersion, trigger, "the version is %q", clip(d.Version, 40))
+	}
+	k, ok := kinds[trigger]
+	if !ok {
+		return refuse(handoff.UnknownTrigger, trigger, "the trigger is %q", trigger)
+	}
+	payload := []byte(env.Payload)
+	if k.flat {
+		payload = d.Body
+	} else if env.Payload.Kind() != '{' {
+		return refuse(handoff.UnknownShape, trigger, "there is no payload")
+	}
+	createdAt, err := parseTime(env.CreatedAt.V)
+	if err != nil {
+		return refuse(handoff.UnknownShape, trigger, "createdAt is no time")
+	}
+	e := Event{Site: t.Site, Trigger: trigger, CreatedAt: createdAt, Ignored: k.ignored}
+	digest := digestOf(payload)
+	if k.ignored != "" {
+		e.ID = eventID(trigger, "", "", digest)
+		return e, nil
+	}
+	o, problem := observe(t, k, payload, createdAt)
+	if problem != "" {
+		return refuse(handoff.UnknownShape, trigger, "%s", problem)
+	}
+	e.ID = eventID(trigger, o.UID, o.Seat, digest)
+	if k.toggles {
+		e.ID = eventID(trigger, o.UID, o.Seat, digest, createdAt.Format(time.RFC3339Nano))
+	}
+	o.ID, o.Site, o.Source, o.Trigger, o.Digest = e.ID, t.Site, handoff.FromEvent, trigger, digest
+	e.Observation = o
+	return e, nil
+}
+
+// observe reads a booking's payload; problem is empty if it could.
+func observe(t Trust, k kind, payload []byte, createdAt time.Time) (o *handoff.Observation, problem string) {
+	var b booking
+	if err := unmarshal(payload, &b); err != nil {
+		return nil, "the payload is no object"
+	}
+	uid := b.UID.V
+	if uid == "" {
+		uid = b.BookingUID.V
+	}
+	for _, id := range []string{uid, b.Seat.V, b.RescheduleUID.V, b.FromReschedule.V, b.ICalUID.V} {
+		if len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r == 0x7f || r == utf8.RuneError }) {
+			return nil, "an identifier is not of Cal.com's form"
+		}
+	}
+	if uid == "" {
+		return nil, "there is no booking uid"
+	}
+	o = &handoff.Observation{
+		UID: uid, Seat: b.Seat.V, Predecessor: b.RescheduleUID.V,
+		ICalUID: b.ICalUID.V, Sequence: int(min(max(b.ICalSequence.V, 0), 1<<30)), At: createdAt,
+		Title: clip(b.Title.V, maxText), EventType: b.EventTypeID.V, Location: clip(b.Location.V, maxText),
+		Host: b.Organizer.V.person(), Attendees: people(b.Attendees.V),
+		Recurring: b.Recurring.Set || b.RecurringID.V != "",
+		Carried:   carried(t, &b),
+	}
+	o.Start, _ = parseTime(b.StartTime.V)
+	o.End, _ = parseTime(b.EndTime.V)
+	k.read(o, &b)
+	if o.At.IsZero() {
+		return nil, "the time of the fact is missing"
+	}
+	return o, ""
+}
+
+// carried judges the references of a body. userFieldsResponses repeats responses
+// and is not read.
+func carried(t Trust, b *booking) []handoff.Carried {
+	var out []handoff.Carried
+	if ref := b.Metadata.V.Reference.V; ref != "" {
+		out = append(out, t.Keys.Judge(t.Site, t.OtherSites, handoff.InMetadata, ref))
+	}
+	if ref := b.Responses.V.Reference.V.Value.V; ref != "" {
+		out = append(out, t.Keys.Judge(t.Site, t.OtherSites, handoff.InAnswer, ref))
+	}
+	return out
+}
+
+// Limits of what is kept of a body, in bytes.
+const (
+	maxID     = 255
+	maxText   = 1000
+	maxPeople = 100
+)
+
+func people(wire []person) []handoff.Person {
+	var out []handoff.Person
+	for _, p := range wire[:min(len(wire), maxPeople)] {
+		out = append(out, p.person())
+	}
+	return out
+}
+
+func (p person) person() handoff.Person {
+	return handoff.Person{Name: clip(p.Name.V, maxID), Email: clip(p.Email.V, maxID), TimeZone: clip(p.TimeZone.V, 64), NoShow: p.NoShow}
+}
+
+// statuses are Cal.com's words. AWAITING_HOST is an instant meeting's.
+var statuses = map[string]handoff.Status{
+	"PENDING": handoff.Requested, "AWAITING_HOST": handoff.Requested, "ACCEPTED": handoff.Accepted,
+	"CANCELLED": handoff.Cancelled, "REJECTED": handoff.Rejected,
+}
+
+// statusOr reads the body's status, whatever the trigger is called: a reschedule
+// that needs confirming is pending. Without one the trigger's own meaning counts.
+func statusOr(otherwise handoff.Status) func(*handoff.Observation, *booking) {
+	return func(o *handoff.Observation, b *booking) {
+		if o.Status = statuses[b.Status.V]; o.Status == "" {
+			o.Status = otherwise
+		}
+	}
+}
+
+func readRequested(o *handoff.Observation, _ *booking) { o.Status = handoff.Requested }
+
+func readCancelled(o *handoff.Observation, b *booking) {
+	o.Status, o.Reason = handoff.Cancelled, clip(b.Cancellation.V, maxText)
+	if b.RequestReschedule.V {
+		o.Status = handoff.RescheduleRequested
+	}
+}
+
+func readRejected(o *handoff.Observation, b *booking) {
+	o.Status, o.Reason = handoff.Rejected, clip(b.Rejection.V, maxText)
+}
+
+// readPaymentInitiated does not believe the body's status: it says ACCEPTED
+// while the row still waits for the money.
+func readPaymentInitiated(o *handoff.Observation, _ *booking) { o.Status = handoff.AwaitingPayment }
+
+func readPaid(o *handoff.Observation, b *booking) {
+	o.Paid, o.Status = true, statuses[b.Status.V]
+}
+
+func readNoShow(o *handoff.Observation, _ *booking) {}
+
+func readGuestsAbsent(o *handoff.Observation, b *booking) {
+	if len(b.Guests.V) > 0 {
+		o.Attendees = people(b.Guests.V)
+	}
+	absent := true
+	for i := range o.Attendees {
+		o.Attendees[i].NoShow = &absent
+	}
+}
+
+func readHostAbsent(o *handoff.Observation, _ *booking) {
+	absent := true
+	o.HostAbsent = &absent
+	o.Attendees = nil // they are listed with what was known of them before the call
+}
+
+func readStarted(o *handoff.Observation, b *booking) {
+	readMeeting(o, b)
+	o.Started, o.At = true, o.Start
+}
+
+func readEnded(o *handoff.Observation, b *booking) {
+	readMeeting(o, b)
+	o.Ended, o.At = true, o.End
+}
+
+// readMeeting reads a flat body. Its createdAt is the booking's, and all it says
+// of the booking was true then (calcom.md §1.5 B), so its attributes are of that
+// time, and its word on who came says nothing.
+func readMeeting(o *handoff.Observation, b *booking) {
+	o.AsOf, o.Status, o.Host = o.At, statuses[b.Status.V], b.User.V.person()
+	o.Predecessor = b.FromReschedule.V
+	for i := range o.Attendees {
+		o.Attendees[i].NoShow = nil
+	}
+}
+
+// parseTime reads RFC 3339 as Cal.com writes it in three ways (Z, .000Z, +00:00).
+func parseTime(s string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil || at.Year() < 2000 || at.Year() > 2200 {
+		return time.Time{}, fmt.Errorf("%q is no time: %w", clip(s, 40), handoff.ErrInvalid)
+	}
+	return at.UTC(), nil
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// eventID derives what Cal.com does not send: the second net against doing
+// anything twice. createdAt belongs to it only for facts that toggle, because a
+// URL registered twice gets every event twice, a millisecond apart.
+func eventID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s\n", len(p), p)
+	}
+	return "evt_" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// clip cuts s to n bytes at a character's end, and replaces what is no text.
+func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,42 @@
+package calcom
+
+import (
+	"net/url"
+	"strings"
+)
+
+// PageURL is the booking page of an event type, such as "priya-raman/survey-call",
+// for a plain link. The reference travels twice: as metadata, and as the hidden
+// booking question, because Cal.com drops metadata in several flows. There is
+// nothing personal in it.
+func PageURL(origin, path, reference string) string {
+	return origin + "/" + strings.Trim(path, "/") + "?" + carry(reference).Encode()
+}
+
+// EmbedURL is the same page for a frame. It stays blank until the page around it
+// answers the frame protocol (web.md §1.5).
+func EmbedURL(origin, path, reference string) string {
+	q := carry(reference)
+	q.Set("embed", "handoff")
+	q.Set("embedType", "inline")
+	q.Set("layout", "month_view")
+	return origin + "/" + strings.Trim(path, "/") + "/embed?" + q.Encode()
+}
+
+func carry(reference string) url.Values {
+	return url.Values{"metadata[" + CarriedName + "]": {reference}, CarriedName: {reference}}
+}
+
+// RescheduleURL is where whoever booked chooses another time. It is the address
+// to which Cal.com's own /reschedule/{uid} redirects, with the reference, which
+// that redirect loses.
+func RescheduleURL(origin, path, reference, uid string) string {
+	q := carry(reference)
+	q.Set("rescheduleUid", uid)
+	return origin + "/" + strings.Trim(path, "/") + "?" + q.Encode()
+}
+
+// CancelURL is where whoever booked cancels.
+func CancelURL(origin, uid string) string {
+	return origin + "/booking/" + url.PathEscape(uid) + "?cancel=true"
+}

@@ -1,0 +1,88 @@
+package calcom
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The wire types list what we read of a body. Names are Cal.com's. JSON names are
+// case-sensitive and may not repeat: what a visitor can add to a body (metadata
+// keys, form answers) must not shadow what Cal.com says.
+
+// envelope is the outside of every body; flat bodies have their fields there too.
+type envelope struct {
+	TriggerEvent lax[string]    `json:"triggerEvent"`
+	CreatedAt    lax[string]    `json:"createdAt"`
+	Payload      jsontext.Value `json:"payload"`
+}
+
+// booking is what we read of a payload, or of a flat body.
+type booking struct {
+	UID        lax[string] `json:"uid"`
+	BookingUID lax[string] `json:"bookingUid"` // its name in no-show bodies
+	Seat       lax[string] `json:"attendeeSeatId"`
+
+	RescheduleUID  lax[string] `json:"rescheduleUid"`
+	FromReschedule lax[string] `json:"fromReschedule"` // its name in flat bodies
+	ICalUID        lax[string] `json:"iCalUID"`
+	ICalSequence   lax[int64]  `json:"iCalSequence"`
+
+	Status            lax[string]   `json:"status"`
+	RequestReschedule lax[bool]     `json:"requestReschedule"`
+	StartTime         lax[string]   `json:"startTime"`
+	EndTime           lax[string]   `json:"endTime"`
+	Title             lax[string]   `json:"title"`
+	EventTypeID       lax[int64]    `json:"eventTypeId"`
+	Location          lax[string]   `json:"location"`
+	Cancellation      lax[string]   `json:"cancellationReason"`
+	Rejection         lax[string]   `json:"rejectionReason"`
+	Organizer         lax[person]   `json:"organizer"`
+	User              lax[person]   `json:"user"` // the organizer in flat bodies
+	Attendees         lax[[]person] `json:"attendees"`
+	Guests            lax[[]person] `json:"guests"` // who stayed away, in AFTER_GUESTS_…
+	Recurring         lax[struct{}] `json:"recurringEvent"`
+	RecurringID       lax[string]   `json:"recurringEventId"`
+
+	Metadata lax[struct {
+		Reference lax[string] `json:"submissionId"`
+	}] `json:"metadata"`
+	Responses lax[struct {
+		Reference lax[struct {
+			Value lax[string] `json:"value"`
+		}] `json:"submissionId"`
+	}] `json:"responses"`
+}
+
+type person struct {
+	Name     lax[string] `json:"name"`
+	Email    lax[string] `json:"email"`
+	TimeZone lax[string] `json:"timeZone"`
+	NoShow   *bool       `json:"noShow"`
+}
+
+// lax is a field that says nothing where it is not of the type we know: Cal.com
+// changes shapes without changing the version, and one strange field must not
+// lose a booking. Set tells a value from absent and null.
+type lax[T any] struct {
+	V   T
+	Set bool
+}
+
+// UnmarshalJSONFrom reads a value, and leaves the zero one if it does not fit.
+func (l *lax[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	raw, err := d.ReadValue()
+	if err != nil || raw.Kind() == 'n' {
+		return err
+	}
+	var v T
+	if json.Unmarshal(raw, &v, jsontext.AllowInvalidUTF8(true)) == nil {
+		l.V, l.Set = v, true
+	}
+	return nil
+}
+
+// unmarshal decodes leniently about text: JSON.stringify passes lone surrogates
+// of a visitor's name on, and they must not lose the booking.
+func unmarshal(data []byte, v any) error {
+	return json.Unmarshal(data, v, jsontext.AllowInvalidUTF8(true))
+}
