@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"time"
 
 	"handoff"
 )
@@ -84,19 +83,6 @@ func (d Delivery) Digest(site string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// An Event is one verified webhook body. Whoever holds one may trust it.
-type Event struct {
-	ID        string // derived: Cal.com sends none
-	Site      string
-	Trigger   string
-	CreatedAt time.Time // Cal.com's; of MEETING_* the booking's
-
-	// Ignored names the rule by which the event says nothing of a booking;
-	// empty if Observation is set.
-	Ignored     string
-	Observation *handoff.Observation
-}
-
 // A Refusal is why a delivery is not an event. It unwraps to
 // handoff.ErrUnverified, or to handoff.ErrInvalid if Cal.com did sign the body.
 type Refusal struct {
@@ -121,10 +107,10 @@ func (r *Refusal) Unwrap() error { return r.kind }
 //
 // A body is verified before anything in it is read. The reference it carries is
 // judged here too, once.
-func Open(t Trust, d Delivery) (Event, error) {
+func Open(t Trust, d Delivery) (handoff.Event, error) {
 	if !verified(d, t.Secrets) {
 		reason, detail := diagnose(t, d)
-		return Event{}, &Refusal{Reason: reason, Detail: detail, kind: handoff.ErrUnverified}
+		return handoff.Event{}, &Refusal{Reason: reason, Detail: detail, kind: handoff.ErrUnverified}
 	}
 	return decode(t, d)
 }

@@ -54,9 +54,9 @@ var kinds = map[string]kind{
 // decode reads a verified body. Only Cal.com's own shapes are read: a custom
 // payload template lets a visitor's input change what the body says
 // (calcom.md §9.4), so its output is refused.
-func decode(t Trust, d Delivery) (Event, error) {
-	refuse := func(reason handoff.Reason, trigger, format string, args ...any) (Event, error) {
-		return Event{}, &Refusal{Reason: reason, Trigger: trigger, Detail: fmt.Sprintf(format, args...), kind: handoff.ErrInvalid}
+func decode(t Trust, d Delivery) (handoff.Event, error) {
+	refuse := func(reason handoff.Reason, trigger, format string, args ...any) (handoff.Event, error) {
+		return handoff.Event{}, &Refusal{Reason: reason, Trigger: trigger, Detail: fmt.Sprintf(format, args...), kind: handoff.ErrInvalid}
 	}
 	var env envelope
 	if err := unmarshal(d.Body, &env); err != nil {
@@ -88,7 +88,7 @@ func decode(t Trust, d Delivery) (Event, error) {
 	if err != nil {
 		return refuse(handoff.UnknownShape, trigger, "createdAt is no time")
 	}
-	e := Event{Site: t.Site, Trigger: trigger, CreatedAt: createdAt, Ignored: k.ignored}
+	e := handoff.Event{Site: t.Site, Trigger: trigger, CreatedAt: createdAt, Ignored: k.ignored}
 	digest := digestOf(payload)
 	if k.ignored != "" {
 		e.ID = eventID(trigger, "", "", digest)
