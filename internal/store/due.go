@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Background work is rows that are due, not a second list of jobs (docs/adr).
+// Ten facts about one booking are one row, and a fact that arrives while the row
+// is worked raises its version, so that the work is done once more.
+
+// KindReconcile is the work of deriving the bookings and leads around one uid.
+const KindReconcile = "reconcile"
+
+// Lease is how long a claim holds work that nobody finishes: after a crash the
+// work is due again.
+const Lease = time.Minute
+
+// Work is a claimed row that is due.
+type Work struct {
+	Site     string
+	Kind     string
+	Key      string // what to work on; of KindReconcile a booking's uid
+	Attempts int    // this one included
+	version  int64
+}
+
+func (db *DB) enqueue(ctx context.Context, tx *sql.Tx, site, kind, key string, at time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO due (site, kind, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, 1, $4, 0, '')
+		ON CONFLICT (site, kind, key) DO UPDATE SET version = due.version + 1, attempts = 0,
+			due_at = CASE WHEN due.due_at < excluded.due_at THEN due.due_at ELSE excluded.due_at END`,
+		site, kind, key, stamp{at})
+	if err != nil {
+		return fmt.Errorf("due work: %w", err)
+	}
+	return nil
+}
+
+// Claim takes at most n pieces of work of a kind that are due, oldest first, and
+// leases them. The caller ends each with its own transaction (as Reconcile does)
+// or with Defer.
+func (db *DB) Claim(ctx context.Context, kind string, n int) ([]Work, error) {
+	var out []Work
+	now := db.now()
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT site, kind, key, version, attempts FROM due
+			WHERE kind = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until < $2)
+			ORDER BY due_at LIMIT $3`+db.engine.lock, kind, stamp{now}, n)
+		out, err = collect(rows, err, func(r *sql.Rows) (w Work, err error) {
+			err = r.Scan(&w.Site, &w.Kind, &w.Key, &w.version, &w.Attempts)
+			w.Attempts++
+			return w, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, w := range out {
+			if _, err := tx.ExecContext(ctx, `
+				UPDATE due SET leased_until = $4, attempts = attempts + 1 WHERE site = $1 AND kind = $2 AND key = $3`,
+				w.Site, w.Kind, w.Key, stamp{now.Add(Lease)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// finish ends work inside the transaction that did it. If a new reason came
+// meanwhile the row stays, due at once.
+func (db *DB) finish(ctx context.Context, tx *sql.Tx, w Work) error {
+	res, err := tx.ExecContext(ctx, `
+		DELETE FROM due WHERE site = $1 AND kind = $2 AND key = $3 AND version = $4`, w.Site, w.Kind, w.Key, w.version)
+	if err != nil {
+		return fmt.Errorf("due work: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE due SET leased_until = NULL WHERE site = $1 AND kind = $2 AND key = $3`, w.Site, w.Kind, w.Key)
+	return err
+}
+
+// Defer gives work back that could not be done, to be tried again after a wait.
+func (db *DB) Defer(ctx context.Context, w Work, wait time.Duration, cause error) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			UPDATE due SET leased_until = NULL, due_at = $4, last_error = $5 WHERE site = $1 AND kind = $2 AND key = $3`,
+			w.Site, w.Kind, w.Key, stamp{db.now().Add(wait)}, cause.Error())
+		return err
+	})
+}

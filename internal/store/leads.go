@@ -1,0 +1,334 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"handoff"
+)
+
+// maxPerForm is how many different submissions one rendered form may make: a
+// visitor who goes back and corrects something, not a machine.
+const maxPerForm = 10
+
+// CreateLead stores a submission and the lead it opens. The same form sent twice
+// with the same content is one submission. Sent again with other content it is a
+// second submission of the same lead, whose name and addresses it corrects.
+//
+// It returns the submission with its ID and lead. The error is ErrInvalid if the
+// form was sent too often.
+func (db *DB) CreateLead(ctx context.Context, s handoff.Submission, pipeline handoff.Pipeline) (handoff.Submission, error) {
+	s.At = db.now().UTC()
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		digest, doc, err := encodeSubmission(s)
+		if err != nil {
+			return err
+		}
+		found, err := db.sameForm(ctx, tx, s, digest)
+		if err != nil || found.ID != "" {
+			s.ID, s.Lead = found.ID, found.Lead
+			return err
+		}
+		s.ID, s.Lead = handoff.SubmissionID(newID("sub")), found.Lead
+		if s.Lead == "" {
+			s.Lead = handoff.LeadID(newID("lead"))
+			if err := db.openLead(ctx, tx, s, pipeline.On[handoff.Submitted]); err != nil {
+				return err
+			}
+		} else if _, err := tx.ExecContext(ctx, `
+			UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
+			s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At}); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			s.Site, s.ID, s.Lead, s.Service, s.Form, digest, doc, stamp{s.At})
+		return err
+	})
+	if err != nil {
+		return handoff.Submission{}, fmt.Errorf("submission: %w", err)
+	}
+	db.feed.tell(TopicLeads)
+	return s, nil
+}
+
+// sameForm finds what the rendered form already made: the same submission, or at
+// least its lead.
+func (db *DB) sameForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, digest string) (found handoff.Submission, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, lead_id, digest FROM submissions WHERE site = $1 AND form = $2`, s.Site, s.Form)
+	type row struct {
+		id     handoff.SubmissionID
+		lead   handoff.LeadID
+		digest string
+	}
+	made, err := collect(rows, err, func(r *sql.Rows) (v row, err error) {
+		return v, r.Scan(&v.id, &v.lead, &v.digest)
+	})
+	if err != nil {
+		return found, err
+	}
+	for _, m := range made {
+		found.Lead = m.lead
+		if m.digest == digest {
+			found.ID = m.id
+			return found, nil
+		}
+	}
+	if len(made) >= maxPerForm {
+		return found, fmt.Errorf("this form was sent %d times: %w", len(made), handoff.ErrInvalid)
+	}
+	return found, nil
+}
+
+func (db *DB) openLead(ctx context.Context, tx *sql.Tx, s handoff.Submission, stage handoff.Stage) error {
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+		s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, stage, stamp{s.At}); err != nil {
+		return err
+	}
+	return writeChange(ctx, tx, s.Site, s.Lead, handoff.Change{At: s.At, To: stage, Cause: string(s.ID), Note: "the form was sent"})
+}
+
+func writeChange(ctx context.Context, tx *sql.Tx, site string, lead handoff.LeadID, c handoff.Change) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		site, lead, newID("chg"), stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat)
+	if err != nil {
+		return fmt.Errorf("stage history: %w", err)
+	}
+	return nil
+}
+
+// encodeSubmission writes what was sent, without what differs between two sends
+// of the same: the time. Context and consent belong to the stored document only.
+func encodeSubmission(s handoff.Submission) (digest, doc string, err error) {
+	sent, err := json.Marshal([]any{s.Service, s.Name, s.Email, s.Phone, s.Message, s.Answers, s.Consent.Given})
+	if err != nil {
+		return "", "", fmt.Errorf("submission: %w", err)
+	}
+	sum := sha256.Sum256(sent)
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", "", fmt.Errorf("submission: %w", err)
+	}
+	return hex.EncodeToString(sum[:]), string(b), nil
+}
+
+const leadColumns = `id, site, service, name, email, phone, stage, manual_stage, manual_ruled, created_at, updated_at`
+
+func scanLead(r interface{ Scan(...any) error }) (handoff.Lead, error) {
+	var l handoff.Lead
+	var manual handoff.Manual
+	var created, updated stamp
+	err := r.Scan(&l.ID, &l.Site, &l.Service, &l.Name, &l.Email, &l.Phone, &l.Stage, opt(&manual.Stage), opt(&manual.Ruled), &created, &updated)
+	if manual.Stage != "" {
+		l.Manual = &manual
+	}
+	l.CreatedAt, l.UpdatedAt = created.Time, updated.Time
+	return l, err
+}
+
+// leadOf finds the lead of a submission; empty if there is none.
+func leadOf(ctx context.Context, q querier, site string, id handoff.SubmissionID) (lead handoff.LeadID, err error) {
+	err = q.QueryRowContext(ctx, `SELECT lead_id FROM submissions WHERE site = $1 AND id = $2`, site, id).Scan(&lead)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return lead, err
+}
+
+func bookingsOf(ctx context.Context, q querier, site string, lead handoff.LeadID) ([]handoff.Booking, error) {
+	rows, err := q.QueryContext(ctx, `
+		SELECT doc FROM bookings WHERE site = $1 AND lead_id = $2 ORDER BY start_at, uid, seat`, site, lead)
+	return collect(rows, err, func(r *sql.Rows) (b handoff.Booking, err error) {
+		var doc string
+		if err := r.Scan(&doc); err != nil {
+			return b, err
+		}
+		return b, decodeDoc(doc, &b)
+	})
+}
+
+// A LeadDetail is everything that is known of one lead.
+type LeadDetail struct {
+	handoff.Lead
+	Submissions []handoff.Submission // oldest first
+	Bookings    []handoff.Booking    // by their start
+	History     []handoff.Change     // oldest first
+	Facts       []Fact               // oldest first, by when we heard them
+}
+
+// A Fact is an observation about a lead's booking, with when we heard it.
+type Fact struct {
+	handoff.Observation
+	ReceivedAt time.Time
+}
+
+// LeadBySubmission reads the lead that a submission opened or belongs to. The
+// error is ErrNotFound if there is none.
+func (db *DB) LeadBySubmission(ctx context.Context, site string, id handoff.SubmissionID) (LeadDetail, error) {
+	lead, err := leadOf(ctx, db.read, site, id)
+	if err != nil {
+		return LeadDetail{}, unavailable(err)
+	}
+	if lead == "" {
+		return LeadDetail{}, fmt.Errorf("submission %s: %w", id, handoff.ErrNotFound)
+	}
+	return db.LeadOfSite(ctx, site, lead)
+}
+
+// Lead reads one lead, of whatever site. The error is ErrNotFound if there is none.
+func (db *DB) Lead(ctx context.Context, id handoff.LeadID) (LeadDetail, error) {
+	var site string
+	err := db.read.QueryRowContext(ctx, `SELECT site FROM leads WHERE id = $1`, id).Scan(&site)
+	if errors.Is(err, sql.ErrNoRows) {
+		return LeadDetail{}, fmt.Errorf("lead %s: %w", id, handoff.ErrNotFound)
+	}
+	if err != nil {
+		return LeadDetail{}, unavailable(err)
+	}
+	return db.LeadOfSite(ctx, site, id)
+}
+
+// LeadOfSite reads one lead of a site. The error is ErrNotFound if there is none.
+func (db *DB) LeadOfSite(ctx context.Context, site string, id handoff.LeadID) (LeadDetail, error) {
+	lead, err := scanLead(db.read.QueryRowContext(ctx, `SELECT `+leadColumns+` FROM leads WHERE site = $1 AND id = $2`, site, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return LeadDetail{}, fmt.Errorf("lead %s: %w", id, handoff.ErrNotFound)
+	}
+	if err != nil {
+		return LeadDetail{}, unavailable(err)
+	}
+	d := LeadDetail{Lead: lead}
+	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d)); err != nil {
+		return LeadDetail{}, unavailable(err)
+	}
+	if d.Bookings, err = bookingsOf(ctx, db.read, site, id); err != nil {
+		return LeadDetail{}, unavailable(err)
+	}
+	return d, nil
+}
+
+func (db *DB) readSubmissions(ctx context.Context, d *LeadDetail) error {
+	rows, err := db.read.QueryContext(ctx, `
+		SELECT id, lead_id, doc FROM submissions WHERE site = $1 AND lead_id = $2 ORDER BY submitted_at, id`, d.Site, d.ID)
+	d.Submissions, err = collect(rows, err, func(r *sql.Rows) (s handoff.Submission, err error) {
+		var id handoff.SubmissionID
+		var lead handoff.LeadID
+		var doc string
+		if err := r.Scan(&id, &lead, &doc); err != nil {
+			return s, err
+		}
+		err = decodeDoc(doc, &s)
+		s.ID, s.Lead = id, lead
+		return s, err
+	})
+	return err
+}
+
+func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
+	rows, err := db.read.QueryContext(ctx, `
+		SELECT at, from_stage, to_stage, cause, note, uid, seat FROM history WHERE site = $1 AND lead_id = $2 ORDER BY id`, d.Site, d.ID)
+	d.History, err = collect(rows, err, func(r *sql.Rows) (c handoff.Change, err error) {
+		var at stamp
+		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat)
+		c.At = at.Time
+		return c, err
+	})
+	return err
+}
+
+func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
+	rows, err := db.read.QueryContext(ctx, `
+		SELECT DISTINCT o.doc, o.received_at, o.id FROM observations o JOIN bookings b ON b.site = o.site AND b.uid = o.uid AND (o.seat = '' OR o.seat = b.seat)
+		WHERE b.site = $1 AND b.lead_id = $2 ORDER BY o.received_at, o.id LIMIT 500`, d.Site, d.ID)
+	d.Facts, err = collect(rows, err, func(r *sql.Rows) (f Fact, err error) {
+		var doc, id string
+		var at stamp
+		if err := r.Scan(&doc, &at, &id); err != nil {
+			return f, err
+		}
+		f.ReceivedAt = at.Time
+		return f, decodeDoc(doc, &f.Observation)
+	})
+	return err
+}
+
+// A LeadFilter chooses leads. The zero value is the newest 100 of all sites.
+type LeadFilter struct {
+	Site  string        // empty: all
+	Stage handoff.Stage // empty: all
+	Limit int           // 0: 100
+	// Before continues a list: leads older than this one.
+	Before   handoff.LeadID
+	BeforeAt time.Time
+}
+
+// Leads lists leads, the newest first, each with its bookings.
+func (db *DB) Leads(ctx context.Context, f LeadFilter) ([]LeadSummary, error) {
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	if f.BeforeAt.IsZero() {
+		f.BeforeAt, f.Before = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "lead_~"
+	}
+	rows, err := db.read.QueryContext(ctx, `
+		SELECT `+leadColumns+` FROM leads
+		WHERE ($1 = '' OR site = $1) AND ($2 = '' OR stage = $2) AND (created_at, id) < ($3, $4)
+		ORDER BY created_at DESC, id DESC LIMIT $5`, f.Site, f.Stage, stamp{f.BeforeAt}, f.Before, f.Limit)
+	leads, err := collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make([]LeadSummary, len(leads))
+	for i, l := range leads {
+		bookings, err := bookingsOf(ctx, db.read, l.Site, l.ID)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		out[i] = LeadSummary{l, bookings}
+	}
+	return out, nil
+}
+
+// A LeadSummary is a lead in a list.
+type LeadSummary struct {
+	handoff.Lead
+	Bookings []handoff.Booking
+}
+
+// Counts says how many leads stand where, and how many failures wait.
+type Counts struct {
+	Stages   map[handoff.Stage]int
+	Failures int
+}
+
+// Count counts leads by stage and open failures, of one site or of all ("").
+func (db *DB) Count(ctx context.Context, site string) (Counts, error) {
+	c := Counts{Stages: map[handoff.Stage]int{}}
+	rows, err := db.read.QueryContext(ctx, `SELECT stage, count(*) FROM leads WHERE $1 = '' OR site = $1 GROUP BY stage`, site)
+	_, err = collect(rows, err, func(r *sql.Rows) (struct{}, error) {
+		var stage handoff.Stage
+		var n int
+		err := r.Scan(&stage, &n)
+		c.Stages[stage] = n
+		return struct{}{}, err
+	})
+	if err != nil {
+		return c, unavailable(err)
+	}
+	err = db.read.QueryRowContext(ctx, `SELECT count(*) FROM failures WHERE settled_at IS NULL AND ($1 = '' OR site = $1)`, site).Scan(&c.Failures)
+	if err != nil {
+		return c, unavailable(err)
+	}
+	return c, nil
+}

@@ -1,0 +1,204 @@
+// Package store holds all SQL. A store method is one transaction and one fact:
+// when it returns nil, the fact and the work that follows from it are on disk
+// together.
+//
+// The SQL text is written once, in the part that SQLite and PostgreSQL share
+// ($1 placeholders, ON CONFLICT, RETURNING); what differs is counted in [engine].
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver that binds $1 by number
+
+	"handoff"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// An engine is everything in which the engines differ for us.
+type engine struct {
+	name    string // also the folder below migrations
+	driver  string // of database/sql
+	dialect goose.Dialect
+	lock    string // ends a SELECT whose rows this transaction will update
+}
+
+// sqlite is embedded and has one writer, which makes locking rows needless.
+var sqlite = engine{name: "sqlite", driver: "sqlite", dialect: goose.DialectSQLite3}
+
+// A DB is an open store. Its methods may be used concurrently.
+type DB struct {
+	engine engine
+	write  *sql.DB // one connection: SQLite has one writer, and queueing for it here is cheaper than fighting for its lock
+	read   *sql.DB
+	now    func() time.Time
+	log    *slog.Logger
+	feed   *Feed
+}
+
+// Options of Open. The zero value is right.
+type Options struct {
+	Now func() time.Time // the clock; nil is time.Now
+	Log *slog.Logger     // nil discards
+}
+
+// Open opens the store at url, creating and migrating it as needed. A url is
+// "sqlite:" and a path, or a path alone. A store that a newer version of Handoff
+// wrote is refused.
+//
+// The store holds personal data: the file is readable by its owner only.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	db := &DB{engine: sqlite, now: o.Now, log: o.Log, feed: newFeed()}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	if scheme, _, ok := strings.Cut(url, "://"); ok {
+		return nil, fmt.Errorf("store: engine %q is not supported; use sqlite:PATH: %w", scheme, handoff.ErrInvalid)
+	}
+	path, err := filepath.Abs(strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	f.Close()
+	if db.write, err = sql.Open(db.engine.driver, dsn(path, "_txlock=immediate")); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	db.write.SetMaxOpenConns(1)
+	if err := db.migrate(ctx); err != nil {
+		db.write.Close()
+		return nil, err
+	}
+	if db.read, err = sql.Open(db.engine.driver, dsn(path, "_pragma=query_only(1)")); err != nil {
+		db.write.Close()
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	db.read.SetMaxOpenConns(4)
+	return db, nil
+}
+
+// dsn sets what every connection needs, in the address, because a PRAGMA that is
+// executed reaches one connection of the pool only. busy_timeout comes first, so
+// that the others wait for a lock. What we acknowledge must survive a power cut:
+// synchronous=FULL; NORMAL may lose the last commits.
+func dsn(path string, more string) string {
+	return "file:" + (&escapedPath{path}).String() +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + more
+}
+
+// escapedPath writes a path for a file: URL.
+type escapedPath struct{ path string }
+
+func (p *escapedPath) String() string {
+	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p.path)
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	dir, err := fs.Sub(migrations, "migrations/"+db.engine.name)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	p, err := goose.NewProvider(db.engine.dialect, db.write, dir)
+	if err != nil {
+		return fmt.Errorf("store: migrations: %w", err)
+	}
+	sources := p.ListSources()
+	newest := sources[len(sources)-1].Version
+	current, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("store: reading the version: %w", err)
+	}
+	if current > newest {
+		return fmt.Errorf("store: it was written by a newer version of Handoff (schema %d, this one knows %d); use that version: %w", current, newest, handoff.ErrInvalid)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("store: migrating: %w", err)
+	}
+	return nil
+}
+
+// Close closes the store. Nothing acknowledged is pending.
+func (db *DB) Close() error {
+	return errors.Join(db.read.Close(), db.write.Close())
+}
+
+// Ping reports whether the store can be written: a server that cannot keep a
+// webhook is not ready.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE due SET version = version WHERE site = ''`)
+		return err
+	})
+}
+
+// tx runs f in one transaction of the writer. The error is ErrUnavailable beside
+// its cause unless f's own error is one of handoff's.
+func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer tx.Rollback()
+	if err := f(tx); err != nil {
+		return unavailable(err)
+	}
+	if err := tx.Commit(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, handoff.ErrNotFound) || errors.Is(err, handoff.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("store: %w: %w", handoff.ErrUnavailable, err)
+}
+
+// querier is a transaction, or the reading pool.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// collect reads all rows with scan.
+func collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// newID makes an ID that sorts by time, with a prefix such as "lead".
+func newID(prefix string) string {
+	return handoff.FormatID(prefix, uuid.Must(uuid.NewV7()))
+}
