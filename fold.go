@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -59,68 +60,92 @@ func (b *Booking) Live() bool { return b.Status.Live() }
 func Fold(observations []Observation) map[BookingKey]Booking {
 	f := newFolder(observations)
 	out := make(map[BookingKey]Booking, len(f.heard))
-	for key, heard := range f.heard {
-		out[key] = f.booking(key, heard)
+	for key := range f.heard {
+		out[key] = f.booking(key)
 	}
 	return out
 }
 
 // A folder sorts observations to the bookings they speak of.
 type folder struct {
-	seats      map[string]*seats
-	heard      map[BookingKey][]*Observation // what speaks of a booking
-	successors map[BookingKey][]*Observation // what names it as its predecessor
+	observations []*Observation
+	seats        map[string]*seats
+	heard        map[BookingKey][]*Observation // what speaks of a booking, in the order of byAttributes
+	successions  map[BookingKey][]succession   // what replaced a booking, in the order of byFact
 }
 
+// A succession is an observation's word that a booking was replaced.
+type succession struct {
+	by *Observation
+	to BookingKey
+}
+
+// newFolder leaves out observations without a uid: they speak of no booking, and
+// must not speak of one together.
 func newFolder(observations []Observation) *folder {
 	f := &folder{
-		seats:      map[string]*seats{},
-		heard:      map[BookingKey][]*Observation{},
-		successors: map[BookingKey][]*Observation{},
+		seats:       map[string]*seats{},
+		heard:       map[BookingKey][]*Observation{},
+		successions: map[BookingKey][]succession{},
 	}
 	for i := range observations {
 		o := &observations[i]
-		s := f.seats[o.UID]
-		if s == nil {
-			s = &seats{}
-			f.seats[o.UID] = s
+		if o.UID == "" {
+			continue
 		}
-		s.learn(o)
+		f.observations = append(f.observations, o)
+		if f.seats[o.UID] == nil {
+			f.seats[o.UID] = &seats{}
+		}
+		f.seats[o.UID].learn(o)
 	}
-	for i := range observations {
-		o := &observations[i]
-		for _, key := range f.keys(o) {
+	for _, o := range f.observations {
+		for _, key := range f.seats[o.UID].resolve(o.UID, o) {
 			f.heard[key] = append(f.heard[key], o)
 		}
-		for _, key := range f.predecessors(o) {
-			f.heard[key] = append(f.heard[key], nil) // the booking exists, though nothing may speak of it yet
-			f.successors[key] = append(f.successors[key], o)
+		for _, m := range f.moves(o) {
+			if _, ok := f.heard[m.from]; !ok {
+				f.heard[m.from] = nil // the booking exists, though nothing speaks of it yet
+			}
+			f.successions[m.from] = append(f.successions[m.from], succession{o, m.to})
 		}
 	}
-	for key, heard := range f.heard {
-		heard = slices.DeleteFunc(heard, func(o *Observation) bool { return o == nil })
+	for _, heard := range f.heard {
 		slices.SortFunc(heard, byAttributes)
-		f.heard[key] = heard
+	}
+	for _, next := range f.successions {
+		slices.SortFunc(next, func(a, b succession) int { return cmp.Or(byFact(a.by, b.by), compareKeys(a.to, b.to)) })
 	}
 	return f
 }
 
-// keys are the bookings that an observation speaks of.
-func (f *folder) keys(o *Observation) []BookingKey { return f.seats[o.UID].resolve(o.UID, o) }
+// A move is one booking replaced by another.
+type move struct{ from, to BookingKey }
 
-// predecessors are the bookings that an observation says were replaced.
-func (f *folder) predecessors(o *Observation) []BookingKey {
+// moves are the replacements that an observation tells of: one, or, where it
+// speaks of several seats, each attendee's own.
+func (f *folder) moves(o *Observation) []move {
 	if o.Predecessor == "" || o.Predecessor == o.UID {
 		return nil
 	}
-	return f.seats[o.Predecessor].resolve(o.Predecessor, o)
+	var moves []move
+	for _, email := range o.emails() {
+		m := move{
+			from: f.seats[o.Predecessor].key(o.Predecessor, o, email),
+			to:   f.seats[o.UID].key(o.UID, o, email),
+		}
+		if !slices.Contains(moves, m) {
+			moves = append(moves, m)
+		}
+	}
+	return moves
 }
 
-// booking joins what was heard of one booking; heard is in the order of byAttributes.
-func (f *folder) booking(key BookingKey, heard []*Observation) Booking {
+// booking joins what was heard of one booking.
+func (f *folder) booking(key BookingKey) Booking {
 	b := Booking{BookingKey: key}
 	emails := map[string]bool{}
-	for _, o := range heard { // oldest first: what comes later overwrites
+	for _, o := range f.heard[key] { // oldest first: what comes later overwrites
 		b.climb(o)
 		b.take(o)
 		if who := o.attendeeOf(key); who != nil && who.Email != "" {
@@ -128,19 +153,16 @@ func (f *folder) booking(key BookingKey, heard []*Observation) Booking {
 			emails[sameEmail(who.Email)] = true
 		}
 	}
-	b.hearNoShow(heard, emails)
-	for _, o := range f.successors[key] {
-		if b.Status != Rescheduled || o.ID < b.StatusBy {
-			b.Status, b.StatusBy = Rescheduled, o.ID
+	b.hearNoShow(f.heard[key], emails)
+	for _, next := range f.successions[key] {
+		if b.Status != Rescheduled {
+			b.Status, b.StatusBy = Rescheduled, next.by.ID
 		}
-		for _, next := range f.keys(o) {
-			if !slices.Contains(b.Successors, next) {
-				b.Successors = append(b.Successors, next)
-			}
-		}
-		b.span(o.At)
+		b.Successors = append(b.Successors, next.to)
+		b.span(next.by.At)
 	}
 	slices.SortFunc(b.Successors, compareKeys)
+	b.Successors = slices.Compact(b.Successors)
 	return b
 }
 
@@ -159,7 +181,13 @@ func (b *Booking) climb(o *Observation) {
 	b.span(o.At)
 }
 
+// span widens the time of the booking's facts; a fact without a time does not
+// count. UTC for the reason given at setTime.
 func (b *Booking) span(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	at = at.UTC()
 	if b.FirstAt.IsZero() || at.Before(b.FirstAt) {
 		b.FirstAt = at
 	}
@@ -188,14 +216,17 @@ func (b *Booking) take(o *Observation) {
 
 // hearNoShow takes the newest word about the person who booked. A word about
 // somebody else in the call (a guest) does not count; where nobody is known to
-// have booked, any word does.
+// have booked, any word does. NoShowBy is what changed it last, so it is empty
+// until somebody was marked.
 func (b *Booking) hearNoShow(heard []*Observation, emails map[string]bool) {
 	for _, o := range heard {
 		for _, p := range o.Attendees {
 			if p.NoShow == nil || (len(emails) > 0 && !emails[sameEmail(p.Email)]) {
 				continue
 			}
-			b.NoShow, b.NoShowBy = *p.NoShow, o.ID
+			if *p.NoShow != b.NoShow {
+				b.NoShow, b.NoShowBy = *p.NoShow, o.ID
+			}
 		}
 	}
 }
@@ -215,7 +246,12 @@ func (o *Observation) onlyNoShow() bool {
 	return o.Status == "" && len(o.Attendees) > 0 && o.Attendees[0].NoShow != nil
 }
 
+// merge takes what is newer of one person; another address is another person, of
+// whom nothing older holds.
 func (p *Person) merge(newer *Person) {
+	if p.Email != "" && newer.Email != "" && sameEmail(p.Email) != sameEmail(newer.Email) {
+		*p = Person{}
+	}
 	set(&p.Name, newer.Name)
 	set(&p.Email, newer.Email)
 	set(&p.TimeZone, newer.TimeZone)

@@ -36,7 +36,7 @@ func FormatID(prefix string, uuid [16]byte) string {
 	return prefix + "_" + crockford.EncodeToString(b[:])[:idLen]
 }
 
-// checkID reports whether s is prefix, "_" and a TypeID suffix in its one
+// checkID returns ErrInvalid unless s is prefix, "_" and a TypeID suffix in its one
 // canonical form, so that two different texts never name the same thing.
 func checkID(prefix, s string) error {
 	suffix, ok := strings.CutPrefix(s, prefix+"_")
@@ -53,12 +53,18 @@ func checkID(prefix, s string) error {
 
 // ParseSubmissionID reads a submission's ID; the error is ErrInvalid.
 func ParseSubmissionID(s string) (SubmissionID, error) {
-	return SubmissionID(s), checkID("sub", s)
+	if err := checkID("sub", s); err != nil {
+		return "", err
+	}
+	return SubmissionID(s), nil
 }
 
 // ParseLeadID reads a lead's ID; the error is ErrInvalid.
 func ParseLeadID(s string) (LeadID, error) {
-	return LeadID(s), checkID("lead", s)
+	if err := checkID("lead", s); err != nil {
+		return "", err
+	}
+	return LeadID(s), nil
 }
 
 // clip cuts s for a message.

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -46,6 +47,7 @@ const (
 // shown the same reference in its answers, or earlier.
 func Match(observations []Observation, known map[SubmissionID]LeadID) map[BookingKey]Tie {
 	m := matcher{folder: newFolder(observations), known: known}
+	m.look()
 	m.tieChains()
 	out := make(map[BookingKey]Tie, len(m.heard))
 	for _, chain := range m.chains() {
@@ -61,33 +63,42 @@ type matcher struct {
 	*folder
 	known  map[SubmissionID]LeadID
 	parent map[BookingKey]BookingKey // union-find over the chain links
+	seen   map[place]map[BookingKey]sighting
 }
 
-// tieChains links the bookings that follow one another.
+// tieChains links the bookings that follow one another. An observation that moves
+// several seats at once links only the moves that it tells apart: one that it
+// does not would make two people's seats one chain.
 func (m *matcher) tieChains() {
 	m.parent = make(map[BookingKey]BookingKey, len(m.heard))
 	for key := range m.heard {
 		m.parent[key] = key
 	}
-	for key, heard := range m.heard {
-		for _, o := range heard {
-			for _, before := range m.predecessors(o) {
-				m.join(key, before)
+	for _, o := range m.observations {
+		moves := m.moves(o)
+		for _, one := range moves {
+			if !slices.ContainsFunc(moves, one.mixesWith) {
+				m.join(one.from, one.to)
 			}
 		}
 	}
 	roots := m.iCalRoots()
-	for key, heard := range m.heard {
-		if uid := followsByICal(heard); uid != "" {
-			if root, ok := roots[uid]; ok && root != (BookingKey{}) {
-				m.join(key, root)
-			}
+	for key := range m.heard {
+		if root := roots[m.followsByICal(key)]; root != (BookingKey{}) {
+			m.join(key, root)
 		}
 	}
 }
 
+// mixesWith reports that two moves share one end only.
+func (m move) mixesWith(other move) bool {
+	return m != other && (m.from == other.from || m.to == other.to)
+}
+
+// root finds the chain of a booking, and shortens the way for the next time.
 func (m *matcher) root(key BookingKey) BookingKey {
 	for m.parent[key] != key {
+		m.parent[key] = m.parent[m.parent[key]]
 		key = m.parent[key]
 	}
 	return key
@@ -103,11 +114,11 @@ func (m *matcher) join(a, b BookingKey) {
 }
 
 // iCalRoots finds, for each iCalUID, the one chain that has it; the zero key
-// where there are several (the seats of one event share it).
+// where there are several, and for seated events, whose seats share it.
 func (m *matcher) iCalRoots() map[string]BookingKey {
 	roots := map[string]BookingKey{}
 	for key, heard := range m.heard {
-		if followsByICal(heard) != "" {
+		if m.followsByICal(key) != "" {
 			continue
 		}
 		for _, o := range heard {
@@ -115,7 +126,7 @@ func (m *matcher) iCalRoots() map[string]BookingKey {
 				continue
 			}
 			root, seen := roots[o.ICalUID]
-			if seen && root != m.root(key) {
+			if m.seats[key.UID].seated() || (seen && root != m.root(key)) {
 				roots[o.ICalUID] = BookingKey{}
 			} else {
 				roots[o.ICalUID] = m.root(key)
@@ -127,10 +138,13 @@ func (m *matcher) iCalRoots() map[string]BookingKey {
 
 // followsByICal returns the iCalUID by which a booking that says it is a
 // follower, and names neither its predecessor nor any reference, can be linked.
-// Empty if the booking is none such.
-func followsByICal(heard []*Observation) string {
+// Empty if the booking is none such, or may be somebody else's seat.
+func (m *matcher) followsByICal(key BookingKey) string {
+	if m.seats[key.UID].seated() {
+		return ""
+	}
 	uid := ""
-	for _, o := range heard {
+	for _, o := range m.heard[key] {
 		if o.Predecessor != "" || len(o.Carried) > 0 || o.Lead != "" {
 			return ""
 		}
@@ -215,32 +229,68 @@ func worse(reason Reason, carried []Carried) Reason {
 func (m *matcher) reference(key BookingKey, o *Observation) SubmissionID {
 	metadata, answer := o.carried(InMetadata), o.carried(InAnswer)
 	switch {
+	case !m.seats[key.UID].seated():
+		return cmp.Or(metadata, answer)
 	case key.Seat != "" && o.Seat == "":
 		return "" // a word about several seats carries the first booker's reference
-	case key.Seat == "":
-		if metadata != "" {
-			return metadata
-		}
+	case key.Seat != "" && answer != "":
 		return answer
-	case answer != "":
-		return answer
-	case metadata != "" && m.inherited(key, o, metadata):
-		return ""
 	}
-	return metadata
+	if id := cmp.Or(answer, metadata); !m.inherited(key, o, id) {
+		return id
+	}
+	return ""
+}
+
+// A place is one uid and a submission that a reference in it named.
+type place struct {
+	uid        string
+	submission SubmissionID
+}
+
+// A sighting is how one seat showed a reference.
+type sighting struct {
+	answered bool         // in its own answers
+	first    *Observation // the earliest that had it in its metadata; nil if none
+}
+
+// look notes where references were seen in seated events.
+func (m *matcher) look() {
+	m.seen = map[place]map[BookingKey]sighting{}
+	for key, heard := range m.heard {
+		if !m.seats[key.UID].seated() {
+			continue
+		}
+		for _, o := range heard {
+			m.note(key, o.carried(InAnswer), func(s *sighting) { s.answered = true })
+			m.note(key, o.carried(InMetadata), func(s *sighting) {
+				if s.first == nil || byFact(o, s.first) < 0 {
+					s.first = o
+				}
+			})
+		}
+	}
+}
+
+func (m *matcher) note(key BookingKey, id SubmissionID, change func(*sighting)) {
+	if id == "" {
+		return
+	}
+	at := place{key.UID, id}
+	if m.seen[at] == nil {
+		m.seen[at] = map[BookingKey]sighting{}
+	}
+	s := m.seen[at][key]
+	change(&s)
+	m.seen[at][key] = s
 }
 
 // inherited reports that another seat of the same uid showed the reference in
 // its own answers, or in metadata before this observation did.
 func (m *matcher) inherited(key BookingKey, o *Observation, id SubmissionID) bool {
-	for other, heard := range m.heard {
-		if other.UID != key.UID || other == key {
-			continue
-		}
-		for _, p := range heard {
-			if p.carried(InAnswer) == id || (p.carried(InMetadata) == id && byFact(p, o) < 0) {
-				return true
-			}
+	for other, s := range m.seen[place{key.UID, id}] {
+		if other != key && (s.answered || (s.first != nil && byFact(s.first, o) < 0)) {
+			return true
 		}
 	}
 	return false

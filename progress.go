@@ -3,6 +3,7 @@ package handoff
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -36,7 +37,7 @@ var Situations = []Situation{
 type Pipeline struct {
 	Stages []Stage
 	On     map[Situation]Stage
-	// Final stages are left by a person only, unless Reopen is set.
+	// Final stages that a person set are left by a person only, unless Reopen is set.
 	Final  []Stage
 	Reopen bool
 }
@@ -75,7 +76,7 @@ func (p Pipeline) Check() error {
 			return fmt.Errorf("situation %q leads to %q, which is no stage of this pipeline: %w", situation, s, ErrInvalid)
 		}
 	}
-	for situation := range p.On {
+	for _, situation := range slices.Sorted(maps.Keys(p.On)) {
 		if !slices.Contains(Situations, situation) {
 			return fmt.Errorf("there is no situation %q: %w", situation, ErrInvalid)
 		}
@@ -109,7 +110,9 @@ type Standing struct {
 //  1. the newest live booking speaks for the lead;
 //  2. without one, the newest booking that ended says why a new one is needed;
 //  3. a stage that a person set holds until the rules say something else than
-//     they said when it was set;
+//     they said when it was set, and again if they come back to that: whether
+//     they said something else in between depends on what arrived first, so a
+//     Manual is kept until a person replaces it;
 //  4. a final stage that a person set holds, unless the pipeline reopens.
 func (p Pipeline) Progress(manual *Manual, bookings []Booking) Standing {
 	s := p.ruled(bookings)
@@ -127,37 +130,55 @@ func (p Pipeline) Progress(manual *Manual, bookings []Booking) Standing {
 func (p Pipeline) Ruled(bookings []Booking) Stage { return p.ruled(bookings).Stage }
 
 func (p Pipeline) ruled(bookings []Booking) Standing {
-	speaker := speaking(bookings)
+	speaker, freed := speaking(bookings)
 	if speaker == nil {
 		return Standing{Stage: p.On[Submitted], Situation: Submitted}
 	}
 	situation, by := speaker.situation()
-	return Standing{Stage: p.On[situation], Situation: situation, Booking: speaker.BookingKey, By: by}
+	return Standing{Stage: p.On[situation], Situation: situation, Booking: speaker.BookingKey, By: cmp.Or(freed, by)}
 }
 
 // speaking picks the booking that speaks for a lead; nil if there is none. A
 // booking that was replaced speaks only while its successor is not known to be
 // this lead's: somebody moved the call, and we have not heard to when.
-func speaking(bookings []Booking) *Booking {
-	var best *Booking
+//
+// freed is the observation that let it speak, if that is the newest thing to
+// say: a booking made later ended without taking place.
+func speaking(bookings []Booking) (speaker *Booking, freed string) {
+	all := make(map[BookingKey]Status, len(bookings))
+	for i := range bookings {
+		all[bookings[i].BookingKey] = bookings[i].Status
+	}
 	for i := range bookings {
 		b := &bookings[i]
-		if b.weight(bookings) == 0 {
+		if b.weight(all) == 0 {
 			continue
 		}
-		if best == nil || cmp.Or(
-			cmp.Compare(b.weight(bookings), best.weight(bookings)),
-			b.FirstAt.Compare(best.FirstAt),
-			compareKeys(b.BookingKey, best.BookingKey)) > 0 {
-			best = b
+		if speaker == nil || cmp.Or(cmp.Compare(b.weight(all), speaker.weight(all)), byFirst(b, speaker)) > 0 {
+			speaker = b
 		}
 	}
-	return best
+	var last *Booking
+	for i := range bookings {
+		b := &bookings[i]
+		if b.weight(all) != 1 || byFirst(b, speaker) <= 0 || !b.LastAt.After(speaker.LastAt) {
+			continue
+		}
+		if last == nil || cmp.Or(b.LastAt.Compare(last.LastAt), compareKeys(b.BookingKey, last.BookingKey)) > 0 {
+			last, freed = b, b.StatusBy
+		}
+	}
+	return speaker, freed
+}
+
+// byFirst orders bookings by when they were made.
+func byFirst(a, b *Booking) int {
+	return cmp.Or(a.FirstAt.Compare(b.FirstAt), compareKeys(a.BookingKey, b.BookingKey))
 }
 
 // weight is 2 for a booking that may take place, 1 for one that ended without,
 // and 0 for one that says nothing or whose successor speaks instead.
-func (b *Booking) weight(all []Booking) int {
+func (b *Booking) weight(all map[BookingKey]Status) int {
 	switch {
 	case b.Live():
 		return 2
@@ -165,13 +186,15 @@ func (b *Booking) weight(all []Booking) int {
 		return 0
 	case b.Status != Rescheduled:
 		return 1
-	case slices.ContainsFunc(all, func(o Booking) bool { return slices.Contains(b.Successors, o.BookingKey) }):
+	case slices.ContainsFunc(b.Successors, func(next BookingKey) bool { return all[next] != "" }):
 		return 0
 	}
 	return 2
 }
 
-// situation reads one booking, and names the observation that settled it.
+// situation reads one booking, and names the observation that settled it. Where a
+// no-show was taken back, that is what settled it: the lead returns to a stage it
+// may have had, and the same cause must not be given for both times.
 func (b *Booking) situation() (Situation, string) {
 	switch b.Status {
 	case AwaitingPayment:
@@ -189,7 +212,7 @@ func (b *Booking) situation() (Situation, string) {
 	case b.NoShow:
 		return CallMissed, b.NoShowBy
 	case b.Ended:
-		return CallEnded, b.EndedBy
+		return CallEnded, cmp.Or(b.NoShowBy, b.EndedBy)
 	}
-	return CallBooked, b.StatusBy
+	return CallBooked, cmp.Or(b.NoShowBy, b.StatusBy)
 }

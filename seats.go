@@ -2,7 +2,6 @@ package handoff
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,74 +17,93 @@ import (
 // only tells the seats of one booking apart. Cal.com refuses the same address
 // twice in one event, so an address names one seat at a time.
 type seats struct {
-	emails map[string]map[string]bool // seat → addresses heard with that seat
-	since  map[string]time.Time       // seat → Cal.com's time of the earliest fact
+	since map[string]time.Time       // seat → Cal.com's time of the earliest fact
+	had   map[string]map[string]bool // address → seats heard with that address alone
 }
 
-// learn takes note of a seat that an observation names.
+// learn takes note of a seat that an observation names. One that lists several
+// people does not say whose seat it is.
 func (s *seats) learn(o *Observation) {
 	if o.Seat == "" {
 		return
 	}
-	if s.emails == nil {
-		s.emails, s.since = map[string]map[string]bool{}, map[string]time.Time{}
-	}
-	if s.emails[o.Seat] == nil {
-		s.emails[o.Seat] = map[string]bool{}
-	}
-	for _, p := range o.Attendees {
-		s.emails[o.Seat][sameEmail(p.Email)] = true
+	if s.since == nil {
+		s.since, s.had = map[string]time.Time{}, map[string]map[string]bool{}
 	}
 	if since, ok := s.since[o.Seat]; !ok || o.At.Before(since) {
 		s.since[o.Seat] = o.At
 	}
+	if len(o.Attendees) != 1 || o.Attendees[0].Email == "" {
+		return
+	}
+	email := sameEmail(o.Attendees[0].Email)
+	if s.had[email] == nil {
+		s.had[email] = map[string]bool{}
+	}
+	s.had[email][o.Seat] = true
 }
 
-// resolve says which bookings of uid an observation speaks of:
-//
-//  1. its own seat, where it names one that uid has, or where it is about uid itself;
-//  2. where uid has no seats, uid alone;
-//  3. the seats of the attendees it lists, as far as each address names exactly
-//     one seat that existed at the time;
-//  4. uid without a seat, for attendees of whom no seat is known.
+// seated reports that seats of this uid are known.
+func (s *seats) seated() bool { return s != nil && len(s.since) > 0 }
+
+// resolve says which bookings of uid an observation speaks of: one, or, where it
+// names no seat of a seated event, those of the attendees it lists.
 func (s *seats) resolve(uid string, o *Observation) []BookingKey {
-	whole := BookingKey{UID: uid}
-	if s == nil || len(s.emails) == 0 {
-		if o.UID == uid {
-			return []BookingKey{o.key()}
-		}
-		return []BookingKey{whole}
-	}
-	if o.Seat != "" && (o.UID == uid || s.emails[o.Seat] != nil) {
-		return []BookingKey{{uid, o.Seat}}
-	}
 	var keys []BookingKey
-	for _, p := range o.Attendees {
-		key := BookingKey{uid, s.of(sameEmail(p.Email), o.At)}
-		if !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
+	for _, email := range o.emails() {
+		keys = append(keys, s.key(uid, o, email))
 	}
-	if len(keys) == 0 {
-		return []BookingKey{whole}
-	}
-	return keys
+	slices.SortFunc(keys, compareKeys)
+	return slices.Compact(keys)
 }
 
-// of finds the one seat that an address had at a time; "" if there is none, or
-// more than one.
+// key is the booking of uid that an observation speaks of for one address:
+//
+//  1. its own seat, where it names one that uid has;
+//  2. where uid has no seats, uid alone;
+//  3. the seat that the address had at the time;
+//  4. uid without a seat, if no such seat is known.
+func (s *seats) key(uid string, o *Observation, email string) BookingKey {
+	if !s.seated() {
+		return BookingKey{UID: uid}
+	}
+	if _, ok := s.since[o.Seat]; ok {
+		return BookingKey{uid, o.Seat}
+	}
+	return BookingKey{uid, s.of(email, o.At)}
+}
+
+// of finds the seat that an address had at a time: the one that began last. It is
+// "" if there is none, or if two began at once.
 func (s *seats) of(email string, at time.Time) string {
-	found := ""
-	for _, seat := range slices.Sorted(maps.Keys(s.emails)) {
-		if !s.emails[seat][email] || s.since[seat].After(at) {
-			continue
+	found, alone := "", true
+	for seat := range s.had[email] {
+		since := s.since[seat]
+		switch {
+		case since.After(at):
+		case found == "" || since.After(s.since[found]):
+			found, alone = seat, true
+		case since.Equal(s.since[found]):
+			alone = false
 		}
-		if found != "" {
-			return ""
-		}
-		found = seat
+	}
+	if !alone {
+		return ""
 	}
 	return found
+}
+
+// emails are the addresses of the people that an observation speaks of, for
+// telling seats apart. One empty address stands for nobody in particular.
+func (o *Observation) emails() []string {
+	if len(o.Attendees) == 0 || (o.Seat != "" && len(o.Attendees) > 1) {
+		return []string{""}
+	}
+	emails := make([]string, len(o.Attendees))
+	for i, p := range o.Attendees {
+		emails[i] = sameEmail(p.Email)
+	}
+	return emails
 }
 
 func compareKeys(a, b BookingKey) int {
