@@ -219,7 +219,7 @@ func TestFoldAttributes(t *testing.T) {
 		}, func(b Booking) bool { return b.Attendee.Email == "a@" }},
 	} {
 		if b := fold1(t, keyU, row.of...); !row.ok(b) {
-			t.Errorf("%s: got %+v", row.name, b)
+			t.Errorf("%s: got %#v", row.name, b)
 		}
 	}
 	b := fold1(t, keyV, obs("1", "v", 1, Accepted, after("u")), obs("2", "v", 2, Accepted, after("v")))
@@ -280,7 +280,7 @@ func TestFoldSeats(t *testing.T) {
 			t.Errorf("%v is %v with successors %v, want %v alone", from, got[from].Status, got[from].Successors, to)
 		}
 		if got[to].Location != "room" || got[to].Predecessor != "u" {
-			t.Errorf("%v does not know what was said of the whole event: %+v", to, got[to])
+			t.Errorf("%v does not know what was said of the whole event: %#v", to, got[to])
 		}
 	}
 }
