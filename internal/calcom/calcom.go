@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"handoff"
 )
@@ -64,14 +65,12 @@ type Delivery struct {
 // NewDelivery takes what we read of a request. A header that is given twice is
 // no header Cal.com sends, and counts as its values joined, which match nothing.
 func NewDelivery(h http.Header, body []byte) Delivery {
-	signature := ""
-	for i, v := range h.Values(SignatureHeader) {
-		if i > 0 {
-			signature += ","
-		}
-		signature += v
+	return Delivery{
+		Body:        body,
+		Signature:   strings.Join(h.Values(SignatureHeader), ","),
+		ContentType: h.Get("Content-Type"),
+		Version:     h.Get(VersionHeader),
 	}
-	return Delivery{Body: body, Signature: signature, ContentType: h.Get("Content-Type"), Version: h.Get(VersionHeader)}
 }
 
 // Digest names the bytes of a delivery to a site: the first net against doing
@@ -87,7 +86,7 @@ func (d Delivery) Digest(site string) string {
 // handoff.ErrUnverified, or to handoff.ErrInvalid if Cal.com did sign the body.
 type Refusal struct {
 	Reason  handoff.Reason
-	Detail  string // in plain words; nothing of the body's content
+	Detail  string // in plain words; of the body's content at most its trigger
 	Trigger string // where known, of a verified body
 	kind    error
 }

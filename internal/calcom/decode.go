@@ -1,12 +1,16 @@
 package calcom
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"mime"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,14 +23,17 @@ type kind struct {
 	ignored string // the rule by which it says nothing of a booking
 	flat    bool   // the booking's fields are beside triggerEvent, not in a payload
 	toggles bool   // the fact can be taken back: Cal.com's createdAt tells two events apart
-	read    func(*handoff.Observation, *booking)
+	// believes tells that the body's status decides what the event means. One that
+	// we do not know is then refused: a status only climbs, so a wrong guess stays.
+	believes bool
+	read     func(*handoff.Observation, *booking)
 }
 
 // kinds are the triggers that Cal.com has had (calcom.md §1.1). One that is not
 // here may be a change at Cal.com and goes to the failure queue.
 var kinds = map[string]kind{
-	"BOOKING_CREATED":           {read: statusOr(handoff.Accepted)},
-	"BOOKING_RESCHEDULED":       {read: statusOr(handoff.Accepted)},
+	"BOOKING_CREATED":           {read: statusOr(handoff.Accepted), believes: true},
+	"BOOKING_RESCHEDULED":       {read: statusOr(handoff.Accepted), believes: true},
 	"BOOKING_REQUESTED":         {read: readRequested},
 	"BOOKING_CANCELLED":         {read: readCancelled},
 	"BOOKING_REJECTED":          {read: readRejected},
@@ -51,107 +58,152 @@ var kinds = map[string]kind{
 	"WRONG_ASSIGNMENT_REPORT":           {ignored: "assignment_report"},
 }
 
-// decode reads a verified body. Only Cal.com's own shapes are read: a custom
-// payload template lets a visitor's input change what the body says
-// (calcom.md §9.4), so its output is refused.
+// A message is a verified body of Cal.com's own form.
+type message struct {
+	kind
+	trigger   string
+	payload   []byte // of a flat body, all of it
+	createdAt time.Time
+}
+
+// decode reads a verified body.
 func decode(t Trust, d Delivery) (handoff.Event, error) {
-	refuse := func(reason handoff.Reason, trigger, format string, args ...any) (handoff.Event, error) {
-		return handoff.Event{}, &Refusal{Reason: reason, Trigger: trigger, Detail: fmt.Sprintf(format, args...), kind: handoff.ErrInvalid}
-	}
-	var env envelope
-	if err := unmarshal(d.Body, &env); err != nil {
-		if jsontext.Value(d.Body).IsValid() {
-			return refuse(handoff.UnknownShape, "", "the body is JSON, but no object")
-		}
-		return refuse(handoff.NotJSON, "", "the body is not JSON; a custom payload template writes such bodies")
-	}
-	trigger := clip(env.TriggerEvent.V, 60)
-	switch media, _, _ := mime.ParseMediaType(d.ContentType); {
-	case trigger == "":
-		return refuse(handoff.UnknownShape, "", "there is no triggerEvent; a custom payload template, or the webhook of another app, writes such bodies")
-	case media != "application/json":
-		return refuse(handoff.UnknownShape, trigger, "the content type is %q; Cal.com sends that with a custom payload template", clip(media, 60))
-	case d.Version != "" && d.Version != Version:
-		return refuse(handoff.UnknownVersion, trigger, "the version is %q", clip(d.Version, 40))
-	}
-	k, ok := kinds[trigger]
-	if !ok {
-		return refuse(handoff.UnknownTrigger, trigger, "the trigger is %q", trigger)
-	}
-	payload := []byte(env.Payload)
-	if k.flat {
-		payload = d.Body
-	} else if env.Payload.Kind() != '{' {
-		return refuse(handoff.UnknownShape, trigger, "there is no payload")
-	}
-	createdAt, err := parseTime(env.CreatedAt.V)
+	m, err := unwrap(d)
 	if err != nil {
-		return refuse(handoff.UnknownShape, trigger, "createdAt is no time")
+		return handoff.Event{}, err
 	}
-	e := handoff.Event{Site: t.Site, Trigger: trigger, CreatedAt: createdAt, Ignored: k.ignored}
-	digest := digestOf(payload)
-	if k.ignored != "" {
-		e.ID = eventID(trigger, "", "", digest)
+	e := handoff.Event{Site: t.Site, Trigger: m.trigger, CreatedAt: m.createdAt, Ignored: m.ignored}
+	digest := digestOf(m.payload)
+	if m.ignored != "" {
+		e.ID = eventID(m.trigger, "", "", digest)
 		return e, nil
 	}
-	o, problem := observe(t, k, payload, createdAt)
+	o, problem := observe(t, m)
 	if problem != "" {
-		return refuse(handoff.UnknownShape, trigger, "%s", problem)
+		return handoff.Event{}, refuse(handoff.UnknownShape, m.trigger, problem)
 	}
-	e.ID = eventID(trigger, o.UID, o.Seat, digest)
-	if k.toggles {
-		e.ID = eventID(trigger, o.UID, o.Seat, digest, createdAt.Format(time.RFC3339Nano))
+	e.ID = eventID(m.trigger, o.UID, o.Seat, digest)
+	if m.toggles {
+		e.ID = eventID(m.trigger, o.UID, o.Seat, digest, m.createdAt.Format(time.RFC3339Nano))
 	}
-	o.ID, o.Site, o.Source, o.Trigger, o.Digest = e.ID, t.Site, handoff.FromEvent, trigger, digest
+	o.ID, o.Site, o.Source, o.Trigger, o.Digest = e.ID, t.Site, handoff.FromEvent, m.trigger, digest
 	e.Observation = o
 	return e, nil
 }
 
-// observe reads a booking's payload; problem is empty if it could.
-func observe(t Trust, k kind, payload []byte, createdAt time.Time) (o *handoff.Observation, problem string) {
+// unwrap reads the outside of a verified body. Only Cal.com's own shapes are
+// read: a custom payload template lets a visitor's input change what the body
+// says (calcom.md §9.4), so its output is refused.
+func unwrap(d Delivery) (message, error) {
+	var env envelope
+	if err := unmarshal(d.Body, &env); err != nil {
+		return message{}, refuseJSON(d.Body)
+	}
+	trigger := clip(env.TriggerEvent.V, 60)
+	switch media, _, _ := mime.ParseMediaType(d.ContentType); {
+	case trigger == "":
+		return message{}, refuse(handoff.UnknownShape, "", "there is no triggerEvent; a custom payload template, or the webhook of another app, writes such bodies")
+	case media != "application/json":
+		return message{}, refuse(handoff.UnknownShape, trigger, fmt.Sprintf("the content type is %q; Cal.com sends that with a custom payload template", clip(media, 60)))
+	case d.Version != "" && d.Version != Version:
+		return message{}, refuse(handoff.UnknownVersion, trigger, fmt.Sprintf("the version is %q", clip(d.Version, 40)))
+	}
+	k, ok := kinds[env.TriggerEvent.V]
+	if !ok {
+		return message{}, refuse(handoff.UnknownTrigger, trigger, fmt.Sprintf("the trigger is %q", trigger))
+	}
+	m := message{kind: k, trigger: trigger, payload: env.Payload}
+	if k.flat {
+		m.payload = d.Body
+	} else if env.Payload.Kind() != '{' {
+		return message{}, refuse(handoff.UnknownShape, trigger, "there is no payload")
+	}
+	var err error
+	if m.createdAt, err = parseTime(env.CreatedAt.V); err != nil {
+		return message{}, refuse(handoff.UnknownShape, trigger, "createdAt is no time")
+	}
+	return m, nil
+}
+
+// refuse makes the refusal of a body that Cal.com did sign.
+func refuse(reason handoff.Reason, trigger, detail string) *Refusal {
+	return &Refusal{Reason: reason, Trigger: trigger, Detail: detail, kind: handoff.ErrInvalid}
+}
+
+// refuseJSON says why a body is no JSON object. JSON.stringify never writes a
+// name twice; an input that breaks out of a custom template does.
+func refuseJSON(body []byte) *Refusal {
+	switch value := jsontext.Value(body); {
+	case value.IsValid(anyText):
+		return refuse(handoff.UnknownShape, "", "the body is JSON, but no object")
+	case value.IsValid(anyText, jsontext.AllowDuplicateNames(true)):
+		return refuse(handoff.NotJSON, "", "the body has a name twice; a custom payload template writes such bodies")
+	}
+	return refuse(handoff.NotJSON, "", "the body is not JSON; a custom payload template writes such bodies")
+}
+
+// observe reads what a message says of a booking; problem is empty if it could.
+func observe(t Trust, m message) (o *handoff.Observation, problem string) {
 	var b booking
-	if err := unmarshal(payload, &b); err != nil {
+	if err := unmarshal(m.payload, &b); err != nil {
 		return nil, "the payload is no object"
 	}
-	uid := b.UID.V
-	if uid == "" {
-		uid = b.BookingUID.V
-	}
-	for _, id := range []string{uid, b.Seat.V, b.RescheduleUID.V, b.FromReschedule.V, b.ICalUID.V} {
-		if len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r == 0x7f || r == utf8.RuneError }) {
-			return nil, "an identifier is not of Cal.com's form"
-		}
-	}
+	uid := cmp.Or(b.UID.V, b.BookingUID.V)
 	if uid == "" {
 		return nil, "there is no booking uid"
 	}
+	for _, id := range []string{uid, b.Seat.V, b.RescheduleUID.V, b.FromReschedule.V} {
+		if id != "" && !identifier.MatchString(id) {
+			return nil, "an identifier is not of Cal.com's form"
+		}
+	}
+	if m.believes && b.Status.V != "" && statuses[b.Status.V] == "" {
+		return nil, "the status is none that Cal.com has had"
+	}
 	o = &handoff.Observation{
 		UID: uid, Seat: b.Seat.V, Predecessor: b.RescheduleUID.V,
-		ICalUID: b.ICalUID.V, Sequence: int(min(max(b.ICalSequence.V, 0), 1<<30)), At: createdAt,
+		ICalUID: calendarUID(b.ICalUID.V), Sequence: int(min(max(b.ICalSequence.V, 0), 1<<30)), At: m.createdAt,
 		Title: clip(b.Title.V, maxText), EventType: b.EventTypeID.V, Location: clip(b.Location.V, maxText),
-		Host: b.Organizer.V.person(), Attendees: people(b.Attendees.V),
+		Host: b.Organizer.V.person(), Attendees: b.Attendees.V.persons(),
 		Recurring: b.Recurring.Set || b.RecurringID.V != "",
 		Carried:   carried(t, &b),
 	}
 	o.Start, _ = parseTime(b.StartTime.V)
 	o.End, _ = parseTime(b.EndTime.V)
-	k.read(o, &b)
+	m.read(o, &b)
 	if o.At.IsZero() {
 		return nil, "the time of the fact is missing"
 	}
 	return o, ""
 }
 
+// identifier is the form of Cal.com's uids (short UUIDs) and seats (UUIDs), with
+// room for more: but no white space, nothing that means something in a URL, and
+// no slash, which parts uid from seat where we write both.
+var identifier = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.:@+=~-]{0,254}$`)
+
+// calendarUID is the iCalUID, unless it is of a strange form: a calendar provider
+// can replace it with its own, which must not lose the booking.
+func calendarUID(s string) string {
+	if len(s) > maxID || strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' }) {
+		return ""
+	}
+	return s
+}
+
 // carried judges the references of a body. userFieldsResponses repeats responses
 // and is not read.
 func carried(t Trust, b *booking) []handoff.Carried {
 	var out []handoff.Carried
-	if ref := b.Metadata.V.Reference.V; ref != "" {
-		out = append(out, t.Keys.Judge(t.Site, t.OtherSites, handoff.InMetadata, ref))
+	judge := func(from handoff.Carrier, reference string) {
+		if len(reference) > maxID { // spares decoding it once for every other site
+			out = append(out, handoff.Carried{From: from, Verdict: handoff.Forged})
+		} else if reference != "" {
+			out = append(out, t.Keys.Judge(t.Site, t.OtherSites, from, reference))
+		}
 	}
-	if ref := b.Responses.V.Reference.V.Value.V; ref != "" {
-		out = append(out, t.Keys.Judge(t.Site, t.OtherSites, handoff.InAnswer, ref))
-	}
+	judge(handoff.InMetadata, b.Metadata.V.Reference.V)
+	judge(handoff.InAnswer, b.Responses.V.Reference.V.Value.V)
 	return out
 }
 
@@ -159,19 +211,23 @@ func carried(t Trust, b *booking) []handoff.Carried {
 const (
 	maxID     = 255
 	maxText   = 1000
-	maxPeople = 100
+	maxPeople = 100 // number, not bytes
 )
 
-func people(wire []person) []handoff.Person {
+func (wire people) persons() []handoff.Person {
 	var out []handoff.Person
-	for _, p := range wire[:min(len(wire), maxPeople)] {
+	for _, p := range wire {
 		out = append(out, p.person())
 	}
 	return out
 }
 
 func (p person) person() handoff.Person {
-	return handoff.Person{Name: clip(p.Name.V, maxID), Email: clip(p.Email.V, maxID), TimeZone: clip(p.TimeZone.V, 64), NoShow: p.NoShow}
+	out := handoff.Person{Name: clip(p.Name.V, maxID), Email: clip(p.Email.V, maxID), TimeZone: clip(p.TimeZone.V, 64)}
+	if p.NoShow.Set {
+		out.NoShow = &p.NoShow.V
+	}
+	return out
 }
 
 // statuses are Cal.com's words. AWAITING_HOST is an instant meeting's.
@@ -181,7 +237,8 @@ var statuses = map[string]handoff.Status{
 }
 
 // statusOr reads the body's status, whatever the trigger is called: a reschedule
-// that needs confirming is pending. Without one the trigger's own meaning counts.
+// that needs confirming is pending. Without one the trigger's own meaning counts;
+// an unknown one was refused before (see kind.believes).
 func statusOr(otherwise handoff.Status) func(*handoff.Observation, *booking) {
 	return func(o *handoff.Observation, b *booking) {
 		if o.Status = statuses[b.Status.V]; o.Status == "" {
@@ -214,8 +271,8 @@ func readPaid(o *handoff.Observation, b *booking) {
 func readNoShow(o *handoff.Observation, _ *booking) {}
 
 func readGuestsAbsent(o *handoff.Observation, b *booking) {
-	if len(b.Guests.V) > 0 {
-		o.Attendees = people(b.Guests.V)
+	if slices.ContainsFunc(b.Guests.V, func(p person) bool { return p.Email.V != "" }) {
+		o.Attendees = b.Guests.V.persons()
 	}
 	absent := true
 	for i := range o.Attendees {
@@ -275,9 +332,18 @@ func eventID(parts ...string) string {
 	return "evt_" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// clip cuts s to n bytes at a character's end, and replaces what is no text.
+// clip cuts s to n bytes at a character's end, and replaces what is no text:
+// PostgreSQL refuses a NUL, and no screen needs the other control characters.
 func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	return cut(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, cut(s, n)), n)
+}
+
+func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

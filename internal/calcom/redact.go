@@ -10,60 +10,185 @@ import (
 
 // secretNames are the fields whose values let their reader do something: accept
 // or reject the booking (oneTimePassword, with the uid that is also in the body),
-// join the call, fetch a recording, ring a visitor.
-var secretNames = map[string]bool{
-	"oneTimePassword": true, "password": true, "secret": true,
-	"downloadLink": true, "downloadLinks": true, "recordingLink": true,
-	"connectAndJoinUrl": true, "joinUrl": true, "videoCallUrl": true, "meetingUrl": true, "hangoutLink": true,
-	"phoneNumber": true, "smsReminderNumber": true, "attendeePhoneNumber": true,
+// book by a private link, join the call, fetch a recording, charge a card (of the
+// payment provider's data in flat bodies), ring a visitor. They stand for every
+// name that contains one, in whatever case: "meetingPassword", "client_secret".
+var secretNames = []string{
+	"password", "passcode", "access code", "secret", "token", "api key",
+	"hashed link", "download link", "recording link",
+	"join url", "video call url", "meeting url", "meeting id", "hangout link", "entry points", "conference id",
+	"phone number", "sms reminder number",
 }
 
-const redacted = `"[redacted]"`
+const redacted = "[redacted]"
 
-// links finds addresses in a body that is not JSON, where no field name tells
-// what is secret.
-var links = regexp.MustCompile(`https?://[^\s"'<>]+`)
-
-// Redact returns a body as it may be stored and shown: secret values replaced,
-// every other byte as it came. It is for after verification: the signature and
-// the digest are of the original.
+// Redact returns a body as it may be stored and shown, without its secrets. It is
+// for after verification: the signature and the digest are of the original.
+//
+// Of JSON, secret values are replaced and every other byte stays as it came. A
+// body that is no JSON, such as a custom text template's, has no fields to go by:
+// there whatever looks like a secret goes, rather too much than too little.
+//
+// One thing no rule can see: a secret that a custom template puts into a text of
+// its own making, under a name of its own and in no form that we know.
 func Redact(body []byte) []byte {
-	dec := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-	var out []byte
-	kept := 0 // how much of body is in out
-	for {
-		kind, n := dec.StackIndex(dec.StackDepth())
-		isName := kind == '{' && n%2 == 0
-		tok, err := dec.ReadToken()
-		if err != nil {
+	if out, ok := redactJSON(body); ok {
+		return out
+	}
+	text := redactText(body)
+	if out, ok := redactJSON(text); ok { // what broke the JSON was in a secret
+		return out
+	}
+	return text
+}
+
+// A place says which values are secret by where they are.
+type place int
+
+const (
+	anywhere   place = iota
+	inVideo          // below videoCallData: all but its type leads into the call
+	inLocation       // below a location: a link is the call's
+)
+
+// A redactor copies a body value by value.
+type redactor struct {
+	dec     *jsontext.Decoder
+	body    []byte
+	out     []byte
+	kept    int     // how much of body is in out
+	places  []place // of what is open at dec, outermost first; the first is the body itself
+	foreign bool    // the body is not of Cal.com's own form, so that names tell little
+}
+
+// redactJSON redacts a body that is one JSON value; ok tells whether it is.
+func redactJSON(body []byte) (out []byte, ok bool) {
+	r := redactor{
+		dec:     jsontext.NewDecoder(bytes.NewReader(body), anyText, jsontext.AllowDuplicateNames(true)),
+		body:    body,
+		places:  []place{anywhere},
+		foreign: !calcomForm(body),
+	}
+	for name := ""; ; {
+		switch kind, n := r.dec.StackIndex(r.dec.StackDepth()); {
+		case kind == 0 && n == 1: // the one value is read
+			rest := bytes.TrimLeft(body[r.dec.InputOffset():], " \t\r\n")
+			return append(r.out, body[r.kept:]...), len(rest) == 0
+		case kind == '{' && n%2 == 0 && r.dec.PeekKind() == '"':
+			tok, err := r.dec.ReadToken()
+			if err != nil {
+				return nil, false
+			}
+			name = tok.String()
+			continue
+		}
+		if err := r.value(name); err != nil {
+			return nil, false
+		}
+		name = "" // the elements of an array have none
+	}
+}
+
+// value reads one value, or the end of what is open.
+func (r *redactor) value(name string) error {
+	at := r.places[len(r.places)-1]
+	switch kind := r.dec.PeekKind(); {
+	case kind == '}' || kind == ']':
+		r.places = r.places[:len(r.places)-1]
+		_, err := r.dec.ReadToken()
+		return err
+	case (kind == '{' || kind == '[') && !secretName(name):
+		r.places = append(r.places, at.below(name))
+		_, err := r.dec.ReadToken()
+		return err
+	}
+	value, err := r.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if with := r.instead(at.below(name), name, value); with != nil {
+		end := int(r.dec.InputOffset())
+		r.out = append(append(r.out, r.body[r.kept:end-len(value)]...), with...)
+		r.kept = end
+	}
+	return nil
+}
+
+// below is the place of what has a name in p.
+func (p place) below(name string) place {
+	switch name {
+	case "videoCallData":
+		return inVideo
+	case "location", "locations":
+		return inLocation
+	}
+	return p
+}
+
+// instead returns what to show instead of a value; nil shows it.
+func (r *redactor) instead(at place, name string, value jsontext.Value) []byte {
+	secret := secretName(name) || at == inVideo && name != "type"
+	switch value.Kind() {
+	case 'n', 't', 'f':
+		return nil
+	case '"':
+		text, _ := jsontext.AppendUnquote(nil, value) // an error tells of lone surrogates, which are replaced
+		secret = secret || phone.Match(text) || at == inLocation && link.Match(text)
+		if len(text) == 0 {
+			return nil
+		}
+		if secret || !r.foreign {
 			break
 		}
-		if !isName || tok.Kind() != '"' {
-			continue
+		if clean := redactText(text); !bytes.Equal(clean, text) {
+			quoted, _ := jsontext.AppendQuote(nil, bytes.ToValidUTF8(clean, []byte("\uFFFD")))
+			return quoted
 		}
-		name := tok.String()
-		at := string(dec.StackPointer())
-		inVideo := strings.HasSuffix(at, "/videoCallData/"+name)
-		isLocation := name == "location" || strings.Contains(at, "/location/")
-		if !secretNames[name] && !(inVideo && name == "url") && !isLocation {
-			continue
-		}
-		if isLocation && dec.PeekKind() != '"' {
-			continue // a question named "location" holds an object
-		}
-		value, err := dec.ReadValue()
-		if err != nil {
-			break
-		}
-		if len(value) <= 2 || value.Kind() == 'n' || (isLocation && !bytes.HasPrefix(value, []byte(`"http`))) {
-			continue
-		}
-		end := int(dec.InputOffset())
-		out = append(append(out, body[kept:end-len(value)]...), redacted...)
-		kept = end
+	case '{', '[':
+		secret = len(bytes.Trim(value, "{}[] \t\r\n")) > 0 // it has a secret's name
 	}
-	if !jsontext.Value(body).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)) {
-		return links.ReplaceAllLiteral(body, []byte("[redacted]"))
+	if !secret {
+		return nil
 	}
-	return append(out, body[kept:]...)
+	return []byte(`"` + redacted + `"`)
+}
+
+var (
+	link  = regexp.MustCompile(`(?i)//|[a-z0-9-]\.[a-z]{2,}/`)
+	phone = regexp.MustCompile(`^\s*(?:tel:)?\+[0-9][0-9 ().-]{5,25}\s*$`)
+)
+
+// secretName reports whether a name contains a secret one.
+func secretName(name string) bool { return len(name) >= len("token") && secretWord.MatchString(name) }
+
+// calcomForm reports whether a body has the outside of Cal.com's own bodies.
+func calcomForm(body []byte) bool {
+	var env struct {
+		TriggerEvent lax[string]   `json:"triggerEvent"`
+		CreatedAt    lax[string]   `json:"createdAt"`
+		Payload      lax[struct{}] `json:"payload"`
+		UID          lax[string]   `json:"uid"` // of a flat body
+	}
+	return unmarshal(body, &env) == nil && env.TriggerEvent.Set && env.CreatedAt.Set && (env.Payload.Set || env.UID.Set)
+}
+
+var (
+	words      = strings.ReplaceAll(strings.Join(secretNames, "|"), " ", "[ _-]?")
+	secretWord = regexp.MustCompile(`(?i)` + words)
+
+	// named finds a secret's name, a colon, an equals sign or a tag's end after it,
+	// and all the rest: where the value ends cannot be told. An escaped letter can
+	// hide a name; JSON.stringify never writes one.
+	named = regexp.MustCompile(`(?is)(?:((?:` + words + `)[\w\\"' -]*(?:[:=>]|%3A|%3D))|\\u00[2-7][0-9a-f]).*`)
+
+	// loose finds what is secret in itself: links (also percent-encoded, or with
+	// escaped slashes), UUIDs (oneTimePassword is one) and telephone numbers.
+	loose = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*(?::|%3A)(?:\\?/|%2F){2}[^\s"'<>]+` +
+		`|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
+		`|\+[0-9][0-9 ().-]{5,}[0-9]`)
+)
+
+// redactText redacts what has no fields to go by.
+func redactText(text []byte) []byte {
+	return named.ReplaceAll(loose.ReplaceAllLiteral(text, []byte(redacted)), []byte("${1}"+redacted))
 }

@@ -10,7 +10,7 @@ import (
 // booking question, because Cal.com drops metadata in several flows. There is
 // nothing personal in it.
 func PageURL(origin, path, reference string) string {
-	return origin + "/" + strings.Trim(path, "/") + "?" + carry(reference).Encode()
+	return page(origin, path) + "?" + carry(reference).Encode()
 }
 
 // EmbedURL is the same page for a frame. It stays blank until the page around it
@@ -20,11 +20,7 @@ func EmbedURL(origin, path, reference string) string {
 	q.Set("embed", "handoff")
 	q.Set("embedType", "inline")
 	q.Set("layout", "month_view")
-	return origin + "/" + strings.Trim(path, "/") + "/embed?" + q.Encode()
-}
-
-func carry(reference string) url.Values {
-	return url.Values{"metadata[" + CarriedName + "]": {reference}, CarriedName: {reference}}
+	return page(origin, path) + "/embed?" + q.Encode()
 }
 
 // RescheduleURL is where whoever booked chooses another time. It is the address
@@ -33,10 +29,26 @@ func carry(reference string) url.Values {
 func RescheduleURL(origin, path, reference, uid string) string {
 	q := carry(reference)
 	q.Set("rescheduleUid", uid)
-	return origin + "/" + strings.Trim(path, "/") + "?" + q.Encode()
+	return page(origin, path) + "?" + q.Encode()
 }
 
 // CancelURL is where whoever booked cancels.
 func CancelURL(origin, uid string) string {
-	return origin + "/booking/" + url.PathEscape(uid) + "?cancel=true"
+	return page(origin, "booking") + "/" + url.PathEscape(uid) + "?cancel=true"
+}
+
+// page is an address below origin, whatever path holds: neither another origin,
+// nor a way up, nor a query of its own.
+func page(origin, path string) string {
+	out := strings.TrimRight(origin, "/")
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment != "" && segment != "." && segment != ".." {
+			out += "/" + url.PathEscape(segment)
+		}
+	}
+	return out
+}
+
+func carry(reference string) url.Values {
+	return url.Values{"metadata[" + CarriedName + "]": {reference}, CarriedName: {reference}}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,7 +25,11 @@ func sign(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// verified reports whether one of the secrets signed the body.
 func verified(d Delivery, secrets []string) bool {
+	if len(d.Signature) != hex.EncodedLen(sha256.Size) {
+		return false
+	}
 	return slices.ContainsFunc(secrets, func(secret string) bool {
 		return secret != "" && hmac.Equal([]byte(sign(secret, d.Body)), []byte(d.Signature))
 	})
@@ -49,12 +54,9 @@ func diagnose(t Trust, d Delivery) (handoff.Reason, string) {
 	case verified(d, t.Retired):
 		return handoff.SignatureRetired, ""
 	}
-	checked := 0
-	for site, secrets := range t.OtherSecrets {
-		if checked++; checked > maxOtherSites {
-			break
-		}
-		if verified(d, secrets) {
+	others := slices.Sorted(maps.Keys(t.OtherSecrets))
+	for _, site := range others[:min(len(others), maxOtherSites)] {
+		if verified(d, t.OtherSecrets[site]) {
 			return handoff.SignatureOtherSite, "signed with the secret of " + site
 		}
 	}

@@ -1,6 +1,8 @@
 package calcom
 
 import (
+	"errors"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -38,8 +40,8 @@ type booking struct {
 	Rejection         lax[string]   `json:"rejectionReason"`
 	Organizer         lax[person]   `json:"organizer"`
 	User              lax[person]   `json:"user"` // the organizer in flat bodies
-	Attendees         lax[[]person] `json:"attendees"`
-	Guests            lax[[]person] `json:"guests"` // who stayed away, in AFTER_GUESTS_…
+	Attendees         lax[people]   `json:"attendees"`
+	Guests            lax[people]   `json:"guests"` // who stayed away, in AFTER_GUESTS_…
 	Recurring         lax[struct{}] `json:"recurringEvent"`
 	RecurringID       lax[string]   `json:"recurringEventId"`
 
@@ -57,8 +59,40 @@ type person struct {
 	Name     lax[string] `json:"name"`
 	Email    lax[string] `json:"email"`
 	TimeZone lax[string] `json:"timeZone"`
-	NoShow   *bool       `json:"noShow"`
+	NoShow   lax[bool]   `json:"noShow"`
 }
+
+// people are the first maxPeople of a list. One of a strange form keeps its
+// place, empty, since the first one listed is who booked.
+type people []person
+
+// UnmarshalJSONFrom reads a list, and stops keeping where it is too long: a body
+// can hold 87,000 empty objects.
+func (p *people) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return errNoList
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		if len(*p) == maxPeople {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		var one lax[person]
+		if err := one.UnmarshalJSONFrom(d); err != nil {
+			return err
+		}
+		*p = append(*p, one.V)
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+var errNoList = errors.New("no list")
 
 // lax is a field that says nothing where it is not of the type we know: Cal.com
 // changes shapes without changing the version, and one strange field must not
@@ -75,7 +109,7 @@ func (l *lax[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return err
 	}
 	var v T
-	if json.Unmarshal(raw, &v, jsontext.AllowInvalidUTF8(true)) == nil {
+	if unmarshal(raw, &v) == nil {
 		l.V, l.Set = v, true
 	}
 	return nil
@@ -83,6 +117,6 @@ func (l *lax[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 // unmarshal decodes leniently about text: JSON.stringify passes lone surrogates
 // of a visitor's name on, and they must not lose the booking.
-func unmarshal(data []byte, v any) error {
-	return json.Unmarshal(data, v, jsontext.AllowInvalidUTF8(true))
-}
+func unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, anyText) }
+
+var anyText = jsontext.AllowInvalidUTF8(true)
