@@ -350,3 +350,12 @@ func open(t testing.TB, body string) handoff.Event {
 	}
 	return e
 }
+
+func asJSON(t testing.TB, v any) string {
+	t.Helper()
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
