@@ -95,7 +95,9 @@ type Manual struct {
 	Ruled Stage `json:"ruled"`
 }
 
-// A Standing is where a lead stands, and what makes it stand there.
+// A Standing is where a lead stands, and what makes it stand there. By is no
+// cause of a move: a lead can come back to a standing (a second call is booked,
+// and cancelled), and what moved it then is what was new (see Change).
 type Standing struct {
 	Stage     Stage
 	Situation Situation
@@ -130,45 +132,33 @@ func (p Pipeline) Progress(manual *Manual, bookings []Booking) Standing {
 func (p Pipeline) Ruled(bookings []Booking) Stage { return p.ruled(bookings).Stage }
 
 func (p Pipeline) ruled(bookings []Booking) Standing {
-	speaker, freed := speaking(bookings)
+	speaker := speaking(bookings)
 	if speaker == nil {
 		return Standing{Stage: p.On[Submitted], Situation: Submitted}
 	}
 	situation, by := speaker.situation()
-	return Standing{Stage: p.On[situation], Situation: situation, Booking: speaker.BookingKey, By: cmp.Or(freed, by)}
+	return Standing{Stage: p.On[situation], Situation: situation, Booking: speaker.BookingKey, By: by}
 }
 
 // speaking picks the booking that speaks for a lead; nil if there is none. A
 // booking that was replaced speaks only while its successor is not known to be
 // this lead's: somebody moved the call, and we have not heard to when.
-//
-// freed is the observation that let it speak, if that is the newest thing to
-// say: a booking made later ended without taking place.
-func speaking(bookings []Booking) (speaker *Booking, freed string) {
+func speaking(bookings []Booking) *Booking {
 	all := make(map[BookingKey]Status, len(bookings))
 	for i := range bookings {
 		all[bookings[i].BookingKey] = bookings[i].Status
 	}
+	var best *Booking
 	for i := range bookings {
 		b := &bookings[i]
 		if b.weight(all) == 0 {
 			continue
 		}
-		if speaker == nil || cmp.Or(cmp.Compare(b.weight(all), speaker.weight(all)), byFirst(b, speaker)) > 0 {
-			speaker = b
+		if best == nil || cmp.Or(cmp.Compare(b.weight(all), best.weight(all)), byFirst(b, best)) > 0 {
+			best = b
 		}
 	}
-	var last *Booking
-	for i := range bookings {
-		b := &bookings[i]
-		if b.weight(all) != 1 || byFirst(b, speaker) <= 0 || !b.LastAt.After(speaker.LastAt) {
-			continue
-		}
-		if last == nil || cmp.Or(b.LastAt.Compare(last.LastAt), compareKeys(b.BookingKey, last.BookingKey)) > 0 {
-			last, freed = b, b.StatusBy
-		}
-	}
-	return speaker, freed
+	return best
 }
 
 // byFirst orders bookings by when they were made.
@@ -177,7 +167,8 @@ func byFirst(a, b *Booking) int {
 }
 
 // weight is 2 for a booking that may take place, 1 for one that ended without,
-// and 0 for one that says nothing or whose successor speaks instead.
+// and 0 for one that says nothing or whose successor speaks instead; all holds the
+// statuses of the lead's bookings.
 func (b *Booking) weight(all map[BookingKey]Status) int {
 	switch {
 	case b.Live():
@@ -192,9 +183,7 @@ func (b *Booking) weight(all map[BookingKey]Status) int {
 	return 2
 }
 
-// situation reads one booking, and names the observation that settled it. Where a
-// no-show was taken back, that is what settled it: the lead returns to a stage it
-// may have had, and the same cause must not be given for both times.
+// situation reads one booking, and names the observation that settled it.
 func (b *Booking) situation() (Situation, string) {
 	switch b.Status {
 	case AwaitingPayment:
@@ -212,7 +201,7 @@ func (b *Booking) situation() (Situation, string) {
 	case b.NoShow:
 		return CallMissed, b.NoShowBy
 	case b.Ended:
-		return CallEnded, cmp.Or(b.NoShowBy, b.EndedBy)
+		return CallEnded, b.EndedBy
 	}
-	return CallBooked, cmp.Or(b.NoShowBy, b.StatusBy)
+	return CallBooked, b.StatusBy
 }
