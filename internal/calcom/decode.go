@@ -96,6 +96,9 @@ func decode(t Trust, d Delivery) (handoff.Event, error) {
 // says (calcom.md §9.4), so its output is refused.
 func unwrap(d Delivery) (message, error) {
 	var env envelope
+	if deep(d.Body) {
+		return message{}, refuse(handoff.UnknownShape, "", "the body is nested deeper than any of Cal.com's")
+	}
 	if err := unmarshal(d.Body, &env); err != nil {
 		return message{}, refuseJSON(d.Body)
 	}
@@ -136,7 +139,7 @@ func refuseJSON(body []byte) *Refusal {
 	switch value := jsontext.Value(body); {
 	case value.IsValid(anyText):
 		return refuse(handoff.UnknownShape, "", "the body is JSON, but no object")
-	case value.IsValid(anyText, jsontext.AllowDuplicateNames(true)):
+	case value.IsValid(anyText, anyNames):
 		return refuse(handoff.NotJSON, "", "the body has a name twice; a custom payload template writes such bodies")
 	}
 	return refuse(handoff.NotJSON, "", "the body is not JSON; a custom payload template writes such bodies")
@@ -145,7 +148,7 @@ func refuseJSON(body []byte) *Refusal {
 // observe reads what a message says of a booking; problem is empty if it could.
 func observe(t Trust, m message) (o *handoff.Observation, problem string) {
 	var b booking
-	if err := unmarshal(m.payload, &b); err != nil {
+	if err := reread(m.payload, &b); err != nil {
 		return nil, "the payload is no object"
 	}
 	uid := cmp.Or(b.UID.V, b.BookingUID.V)

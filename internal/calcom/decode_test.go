@@ -38,7 +38,8 @@ func TestRefusals(t *testing.T) {
 		"something after":          {created + "x", handoff.NotJSON},
 		"a byte order mark":        {"\ufeff" + created, handoff.NotJSON},
 		"cut short":                {created[:len(created)-1], handoff.NotJSON},
-		"10,001 levels":            {bookingBody(`"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)), handoff.NotJSON},
+		"101 levels":               {bookingBody(`"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99)), handoff.UnknownShape},
+		"10,001 levels":            {bookingBody(`"a":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)), handoff.UnknownShape},
 
 		"the trigger twice":            {`{"triggerEvent":"PING",` + created[1:], handoff.NotJSON},
 		"the uid twice":                {bookingBody(`"uid":"victim"`), handoff.NotJSON},
@@ -178,9 +179,10 @@ func TestStrangeFields(t *testing.T) {
 			return o.Host.Name == "P\ufffdri\ufffdya" && o.Attendees[0].Name == "\ufffd"
 		}},
 		"control characters in texts": {`"title":"a\u0000b\u001b[31m\nc\td\u009f"`, func(o *handoff.Observation) bool { return o.Title == "a\ufffdb\ufffd[31m\nc\td\ufffd" }},
+		"brackets in a text":          {`"title":"` + strings.Repeat(`[{\\\"`, 200) + `"`, func(o *handoff.Observation) bool { return len(o.Title) == 800 }},
 		"a very long title":           {`"title":"` + strings.Repeat("ä", 1000) + `"`, func(o *handoff.Observation) bool { return o.Title == strings.Repeat("ä", 500) }},
 		"a title that grows when cut": {`"title":"` + strings.Repeat(`\u0000`, 999) + `ä"`, func(o *handoff.Observation) bool { return o.Title == strings.Repeat("\ufffd", 333) }},
-		"deep, but not too deep":      {`"x":` + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000), func(o *handoff.Observation) bool { return o.UID == "u1" }},
+		"deep, but not too deep":      {`"x":` + strings.Repeat("[", 98) + strings.Repeat("]", 98), func(o *handoff.Observation) bool { return o.UID == "u1" }},
 
 		"the link in metadata only": {`"metadata":{"videoCallUrl":"https://phish.example"}`, func(o *handoff.Observation) bool { return o.Location == "" && o.Carried == nil }},
 		"two links":                 {`"location":"integrations:zoom","metadata":{"videoCallUrl":"https://phish.example"}`, func(o *handoff.Observation) bool { return o.Location == "integrations:zoom" }},

@@ -22,6 +22,10 @@ var secretNames = []string{
 
 const redacted = "[redacted]"
 
+// maxSearched is how much is searched of what has no fields to go by, in bytes. Cal.com's
+// own bodies have fewer than 5,000; to search 256 KiB would take a fifth of a second.
+const maxSearched = 16 << 10
+
 // Redact returns a body as it may be stored and shown, without its secrets. It is
 // for after verification: the signature and the digest are of the original.
 //
@@ -35,7 +39,17 @@ func Redact(body []byte) []byte {
 	if out, ok := redactJSON(body); ok {
 		return out
 	}
-	text := redactText(body)
+	text := body
+	for {
+		if len(text) > maxSearched {
+			// A UUID or a telephone number that is cut in two would not be known.
+			text = bytes.TrimRight(text[:maxSearched/2-len(redacted)], "0123456789abcdefABCDEF-+(). ")
+			text = append(bytes.Clone(text), redacted...)
+		}
+		if text = redactText(text); len(text) <= maxSearched { // it can have doubled
+			break
+		}
+	}
 	if out, ok := redactJSON(text); ok { // what broke the JSON was in a secret
 		return out
 	}
@@ -53,21 +67,38 @@ const (
 
 // A redactor copies a body value by value.
 type redactor struct {
-	dec     *jsontext.Decoder
-	body    []byte
-	out     []byte
-	kept    int     // how much of body is in out
-	places  []place // of what is open at dec, outermost first; the first is the body itself
-	foreign bool    // the body is not of Cal.com's own form, so that names tell little
+	dec    *jsontext.Decoder
+	body   []byte
+	out    []byte
+	kept   int                 // how much of body is in out
+	places []place             // of what is open at dec, outermost first; the first is the body itself
+	clean  func([]byte) []byte // what to show of a text that has no secret's name
 }
 
-// redactJSON redacts a body that is one JSON value; ok tells whether it is.
+// redactJSON redacts a body that is one JSON value; ok tells whether it is. Where
+// it is not of Cal.com's own form, names tell little, so texts are searched too.
 func redactJSON(body []byte) (out []byte, ok bool) {
+	all := func([]byte) []byte { return []byte(redacted) }
+	switch {
+	case deep(body):
+		return nil, false
+	case calcomForm(body):
+		return redactValues(body, func(text []byte) []byte { return text })
+	case len(body) > maxSearched:
+		return redactValues(body, all)
+	}
+	if out, ok = redactValues(body, redactText); len(out) > maxSearched {
+		return redactValues(out, all)
+	}
+	return out, ok
+}
+
+func redactValues(body []byte, clean func([]byte) []byte) (out []byte, ok bool) {
 	r := redactor{
-		dec:     jsontext.NewDecoder(bytes.NewReader(body), anyText, jsontext.AllowDuplicateNames(true)),
-		body:    body,
-		places:  []place{anywhere},
-		foreign: !calcomForm(body),
+		dec:    jsontext.NewDecoder(bytes.NewReader(body), anyText, anyNames),
+		body:   body,
+		places: []place{anywhere},
+		clean:  clean,
 	}
 	for name := ""; ; {
 		switch kind, n := r.dec.StackIndex(r.dec.StackDepth()); {
@@ -91,14 +122,15 @@ func redactJSON(body []byte) (out []byte, ok bool) {
 
 // value reads one value, or the end of what is open.
 func (r *redactor) value(name string) error {
-	at := r.places[len(r.places)-1]
+	at := r.places[len(r.places)-1].below(name)
+	secret := secretName(name)
 	switch kind := r.dec.PeekKind(); {
 	case kind == '}' || kind == ']':
 		r.places = r.places[:len(r.places)-1]
 		_, err := r.dec.ReadToken()
 		return err
-	case (kind == '{' || kind == '[') && !secretName(name):
-		r.places = append(r.places, at.below(name))
+	case (kind == '{' || kind == '[') && !secret:
+		r.places = append(r.places, at)
 		_, err := r.dec.ReadToken()
 		return err
 	}
@@ -106,7 +138,7 @@ func (r *redactor) value(name string) error {
 	if err != nil {
 		return err
 	}
-	if with := r.instead(at.below(name), name, value); with != nil {
+	if with := r.instead(value, secret || at == inVideo && name != "type", at == inLocation); with != nil {
 		end := int(r.dec.InputOffset())
 		r.out = append(append(r.out, r.body[r.kept:end-len(value)]...), with...)
 		r.kept = end
@@ -125,27 +157,27 @@ func (p place) below(name string) place {
 	return p
 }
 
-// instead returns what to show instead of a value; nil shows it.
-func (r *redactor) instead(at place, name string, value jsontext.Value) []byte {
-	secret := secretName(name) || at == inVideo && name != "type"
+// instead returns what to show instead of a value; nil shows it. Of a list or an
+// object it is asked only where the name is a secret's.
+func (r *redactor) instead(value jsontext.Value, secret, location bool) []byte {
 	switch value.Kind() {
 	case 'n', 't', 'f':
 		return nil
 	case '"':
 		text, _ := jsontext.AppendUnquote(nil, value) // an error tells of lone surrogates, which are replaced
-		secret = secret || phone.Match(text) || at == inLocation && link.Match(text)
+		secret = secret || phone.Match(text) || location && link.Match(text)
 		if len(text) == 0 {
 			return nil
 		}
-		if secret || !r.foreign {
+		if secret {
 			break
 		}
-		if clean := redactText(text); !bytes.Equal(clean, text) {
+		if clean := r.clean(text); !bytes.Equal(clean, text) {
 			quoted, _ := jsontext.AppendQuote(nil, bytes.ToValidUTF8(clean, []byte("\uFFFD")))
 			return quoted
 		}
 	case '{', '[':
-		secret = len(bytes.Trim(value, "{}[] \t\r\n")) > 0 // it has a secret's name
+		secret = len(bytes.Trim(value, "{}[] \t\r\n")) > 0
 	}
 	if !secret {
 		return nil
@@ -158,8 +190,10 @@ var (
 	phone = regexp.MustCompile(`^\s*(?:tel:)?\+[0-9][0-9 ().-]{5,25}\s*$`)
 )
 
-// secretName reports whether a name contains a secret one.
-func secretName(name string) bool { return len(name) >= len("token") && secretWord.MatchString(name) }
+// secretName reports whether a name contains a secret one, or is too long to ask.
+func secretName(name string) bool {
+	return len(name) >= len("token") && (len(name) > maxID || secretWord.MatchString(name))
+}
 
 // calcomForm reports whether a body has the outside of Cal.com's own bodies.
 func calcomForm(body []byte) bool {

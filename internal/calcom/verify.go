@@ -74,11 +74,11 @@ func asSent(body []byte) [][]byte {
 	trimmed := bytes.TrimSpace(body)
 	out := [][]byte{trimmed}
 	compact := jsontext.Value(bytes.Clone(trimmed))
-	if compact.Compact() != nil {
+	if deep(trimmed) || compact.Compact(anyNames) != nil {
 		return out
 	}
 	out = append(out, bytes.Clone(compact))
-	if compact.Format(jsontext.PreserveRawStrings(false)) == nil {
+	if compact.Format(anyNames, jsontext.PreserveRawStrings(false)) == nil {
 		out = append(out, compact)
 	}
 	return out

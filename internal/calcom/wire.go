@@ -109,14 +109,48 @@ func (l *lax[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return err
 	}
 	var v T
-	if unmarshal(raw, &v) == nil {
+	if reread(raw, &v) == nil {
 		l.V, l.Set = v, true
 	}
 	return nil
 }
 
 // unmarshal decodes leniently about text: JSON.stringify passes lone surrogates
-// of a visitor's name on, and they must not lose the booking.
+// of a visitor's name on, and they must not lose the booking. A name that is
+// there twice, however deep, is an error.
 func unmarshal(data []byte, v any) error { return json.Unmarshal(data, v, anyText) }
 
-var anyText = jsontext.AllowInvalidUTF8(true)
+// reread decodes what unmarshal has been through: that no name is there twice is
+// known, and to look again would cost a multiple of the body each time.
+func reread(data []byte, v any) error { return json.Unmarshal(data, v, anyText, anyNames) }
+
+var (
+	anyText  = jsontext.AllowInvalidUTF8(true)
+	anyNames = jsontext.AllowDuplicateNames(true)
+)
+
+// maxDepth is how deep a body may be nested. Cal.com's own are less than ten deep;
+// the decoder's limit of 10,000 would let a small body cost megabytes.
+const maxDepth = 100
+
+// deep reports whether a body is nested too deep, before anything decodes it. Of
+// what is no JSON it may say either.
+func deep(body []byte) bool {
+	depth, inText := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
