@@ -1,0 +1,40 @@
+# make help lists what there is.
+SHELL := /bin/bash
+GO    ?= go
+TOOL   = $(GO) tool -modfile=tools.mod
+
+# Go packages whose code runs at once in many places: their tests look for races.
+RACY = ./internal/store/... ./internal/jobs/... ./internal/web/... ./internal/calcom/calsim/...
+
+.PHONY: help test deps lint fmt unit race fuzz build demo
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: deps lint unit race ## everything, real browser included; what CI runs
+	@echo "make test: all passed"
+
+deps: ## what the tests need from Debian's packages, if it is not there
+	@./scripts/deps.sh
+
+lint: ## formatting, vet, staticcheck
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted (make fmt): $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+fmt: ## format the code
+	@$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+unit: ## all tests
+	CGO_ENABLED=0 $(GO) test ./...
+
+race: ## the tests of concurrent packages again, with the race detector
+	CGO_ENABLED=1 $(GO) test -race -short $(RACY)
+
+fuzz: ## each fuzz target for a minute
+	@./scripts/fuzz.sh
+
+build: ## one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o handoff ./cmd/handoff
+
+demo: ## the whole product with a stand-in for Cal.com
+	$(GO) run ./cmd/handoff demo
