@@ -92,6 +92,9 @@ func TestFoldStatus(t *testing.T) {
 		{"a word before a seat existed is not about that seat",
 			[]Observation{obs("1", "u", 1, Accepted, seat("x"), with("a@")), obs("3", "u", 5, Accepted, seat("z"), with("a@")), obs("2", "u", 3, Cancelled, with("a@"))},
 			map[BookingKey]Status{keyX: Cancelled, keyZ: Accepted}, nil},
+		{"a seat exists from the earliest word of it",
+			[]Observation{obs("1", "u", 1, Accepted, seat("x"), with("a@")), obs("3", "u", 5, Accepted, seat("x"), with("a@")), obs("2", "u", 3, Cancelled, with("a@"))},
+			map[BookingKey]Status{keyX: Cancelled}, nil},
 		{"an address that left and came back has its last seat",
 			[]Observation{
 				obs("1", "u", 1, Accepted, seat("x"), with("a@")), obs("2", "u", 2, Cancelled, seat("x"), with("a@")),
@@ -205,6 +208,7 @@ func TestFoldAttributes(t *testing.T) {
 		{"started, ended and paid stay", []Observation{
 			obs("1", "u", 1, Accepted, begun), obs("2", "u", 2, "", over), obs("3", "u", 3, "", paid), obs("4", "u", 4, Accepted, fromAPI),
 		}, func(b Booking) bool { return b.Started && b.Ended && b.EndedBy == "2" && b.Paid }},
+		{"the first that says it ended settles it", []Observation{obs("1", "u", 1, "", over), obs("2", "u", 2, "", over)}, func(b Booking) bool { return b.EndedBy == "1" }},
 		{"what ended had started", []Observation{obs("1", "u", 1, "", over)}, func(b Booking) bool { return b.Started }},
 		{"the sequence is the highest heard", []Observation{obs("1", "u", 1, Accepted, sequence(3)), obs("2", "u", 2, "", sequence(0))}, func(b Booking) bool { return b.Sequence == 3 }},
 		{"a replaced booking's last fact is its replacement", []Observation{obs("1", "u", 1, Accepted), obs("2", "v", 7, Accepted, after("u"))}, func(b Booking) bool {
@@ -214,6 +218,10 @@ func TestFoldAttributes(t *testing.T) {
 			{ID: "1", UID: "u", At: minute(1).In(time.FixedZone("", 3600)), Start: minute(9).In(time.FixedZone("", 3600))},
 		}, func(b Booking) bool { return b.FirstAt == minute(1) && b.LastAt == minute(1) && b.Start == minute(9) }},
 		{"a fact without a time spans nothing", []Observation{{ID: "1", UID: "u"}, obs("2", "u", 4, Accepted)}, func(b Booking) bool { return b.FirstAt == minute(4) }},
+		{"nor does a replacement without a time", []Observation{obs("2", "u", 4, Accepted), {ID: "3", UID: "v", Predecessor: "u"}}, func(b Booking) bool { return b.FirstAt == minute(4) }},
+		{"successors are in the order of their keys, each once", []Observation{
+			obs("1", "w", 1, Accepted, after("u")), obs("2", "v", 2, Accepted, after("u")), obs("3", "w", 3, Accepted, fromAPI, after("u")),
+		}, func(b Booking) bool { return reflect.DeepEqual(b.Successors, []BookingKey{keyV, keyW}) }},
 		{"a no-show body lists people for that alone: the first one did not book", []Observation{
 			obs("1", "u", 1, Accepted, with("a@")), obs("2", "u", 2, "", absent("guest@", true)),
 		}, func(b Booking) bool { return b.Attendee.Email == "a@" }},
@@ -270,7 +278,7 @@ func TestFoldSeats(t *testing.T) {
 	got := Fold([]Observation{
 		obs("1", "u", 1, Accepted, seat("x"), with("a@")), obs("2", "u", 2, Accepted, seat("y"), with("b@")),
 		obs("3", "v", 3, Accepted, seat("x2"), with("a@")), obs("4", "v", 3, Accepted, seat("y2"), with("b@")),
-		obs("5", "v", 4, Accepted, with("a@", "b@"), after("u"), location("room")),
+		obs("5", "v", 4, Accepted, with("b@", "a@"), after("u"), location("room")), obs("6", "u", 2, Accepted, with("a@", "b@")),
 	})
 	if a, b := got[keyX].Attendee.Email, got[keyY].Attendee.Email; a != "a@" || b != "b@" {
 		t.Errorf("seats x and y are of %q and %q", a, b)

@@ -92,6 +92,7 @@ func TestMatch(t *testing.T) {
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, "", decides(leadB)),
 		}, ties{keyU: decided(leadB, "3"), keyV: decided(leadB, "3")}},
 		{"the latest decision counts", []Observation{obs("2", "u", 5, "", decides(leadB)), obs("1", "u", 2, "", decides(leadA)), obs("0", "u", 1, Accepted)}, ties{keyU: decided(leadB, "2")}},
+		{"the latest by time, whatever its sequence", []Observation{obs("2", "u", 5, "", decides(leadB)), obs("1", "u", 2, "", decides(leadA), sequence(3))}, ties{keyU: decided(leadB, "2")}},
 		{"a lead in an event is nobody's decision", []Observation{obs("1", "u", 1, Accepted, func(o *Observation) { o.Lead = leadB })}, ties{keyU: waits(NoReference)}},
 		{"decides one of an iCalUID's followers, and that one alone", []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), ical("u@")), obs("2", "v", 2, Cancelled, ical("u@"), sequence(1)), obs("3", "v", 3, "", decides(leadB)),
@@ -131,6 +132,11 @@ func TestMatch(t *testing.T) {
 			ties{keyX: tied(leadA, "x"), keyU: waits(NoReference)}},
 		{"a leaver whose seat we do not know is no follower by iCalUID", []Observation{x, obs("2", "u", 2, Cancelled, with("b@"), ical("u@"), sequence(1))},
 			ties{keyX: tied(leadA, "x"), keyU: waits(NoReference)}},
+		{"nor one of another chain's", []Observation{
+			obs("1", "v", 1, Accepted, carries(subB), ical("v@")), x, obs("2", "u", 2, Cancelled, with("b@"), ical("v@"), sequence(1)),
+		}, ties{keyV: tied(leadB, "1"), keyX: tied(leadA, "x"), keyU: waits(NoReference)}},
+		{"somebody whose seat we do not know: the answer before the metadata, which may be inherited", []Observation{x, obs("2", "u", 2, Accepted, with("b@"), carries(subC), answers(subB))},
+			ties{keyX: tied(leadA, "x"), keyU: tied(leadB, "2")}},
 		{"a seat is not followed by iCalUID: there may be others", []Observation{x, obs("2", "v", 2, Cancelled, ical("u@"), sequence(1))},
 			ties{keyX: tied(leadA, "x"), keyV: waits(NoReference)}},
 		{"a seat moved alone keeps its lead", []Observation{

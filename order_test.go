@@ -2,6 +2,7 @@ package handoff
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -21,6 +22,9 @@ import (
 //   - for long histories that a model of Cal.com makes: the outcome is what the
 //     model knows to be true, though the model folds nothing;
 //   - for long histories without sense: every order gives one outcome.
+
+// The random histories are short; the command line can still ask for other numbers.
+func init() { _ = flag.Set("rapid.checks", "1000") }
 
 // An outcome is all that is derived from a set of observations.
 type outcome struct {
