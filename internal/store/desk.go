@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"handoff"
+)
+
+// FirstTouch reads where the leads of a list came from: the context of each one's
+// first submission. A lead without a submission is left out.
+func (db *DB) FirstTouch(ctx context.Context, leads []LeadSummary) (map[handoff.LeadID]handoff.Context, error) {
+	out := make(map[handoff.LeadID]handoff.Context, len(leads))
+	for _, l := range leads {
+		var doc string
+		err := db.read.QueryRowContext(ctx, `
+			SELECT doc FROM submissions WHERE site = $1 AND lead_id = $2 ORDER BY submitted_at, id LIMIT 1`, l.Site, l.ID).Scan(&doc)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		var s handoff.Submission
+		if err := decodeDoc(doc, &s); err != nil {
+			return nil, unavailable(err)
+		}
+		out[l.ID] = s.Context
+	}
+	return out, nil
+}
+
+// FailuresByTrust lists failures as Failures does, but only those whose delivery
+// was signed, or only those that prove nothing: what anybody can send must not
+// push the others out of a list that has an end.
+func (db *DB) FailuresByTrust(ctx context.Context, filter FailureFilter, verified bool) ([]FailureView, error) {
+	if filter.Limit == 0 {
+		filter.Limit = 100
+	}
+	rows, err := db.read.QueryContext(ctx, `
+		SELECT `+failureColumns+` FROM failures f
+		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND f.verified = $4
+		ORDER BY f.last_at DESC, f.id DESC LIMIT $3`, filter.Site, filter.Settled, filter.Limit, verified)
+	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return out, nil
+}
+
+// Pulse returns a text that differs once leads or failures have changed. It is
+// the look by the clock of whoever listens to the feed, which does not hear of
+// what another process wrote. The text means nothing else.
+func (db *DB) Pulse(ctx context.Context) (string, error) {
+	var leads int
+	var moved, failed, settled stamp
+	err := db.read.QueryRowContext(ctx, `
+		SELECT (SELECT count(*) FROM leads), (SELECT max(updated_at) FROM leads),
+			(SELECT max(last_at) FROM failures), (SELECT max(settled_at) FROM failures)`).Scan(&leads, &moved, &failed, &settled)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return fmt.Sprintf("%d %d %d %d", leads, moved.UnixMicro(), failed.UnixMicro(), settled.UnixMicro()), nil
+}

@@ -1,0 +1,470 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// A harness is a store with a clock that the test moves.
+type harness struct {
+	*store.DB
+	t    *testing.T
+	mu   sync.Mutex
+	at   time.Time
+	path string
+}
+
+// onEachEngine runs a test on every engine there is.
+func onEachEngine(t *testing.T, test func(t *testing.T, db *harness)) {
+	t.Run("sqlite", func(t *testing.T) {
+		h := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), path: filepath.Join(t.TempDir(), "handoff.db")}
+		h.open()
+		t.Cleanup(func() { h.Close() })
+		test(t, h)
+	})
+}
+
+func (h *harness) open() {
+	h.t.Helper()
+	db, err := store.Open(h.t.Context(), "sqlite:"+h.path, store.Options{Now: h.now})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.DB = db
+}
+
+func (h *harness) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
+}
+
+func (h *harness) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = h.at.Add(d)
+}
+
+const site = "acme"
+
+func (h *harness) submit(form, name string) handoff.Submission {
+	h.t.Helper()
+	s, err := h.CreateLead(h.t.Context(), handoff.Submission{Site: site, Service: "s", Form: form, Name: name, Email: "a@example.com"}, handoff.DefaultPipeline())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// event makes a verified event of a booking that carries a submission's reference.
+func (h *harness) event(id, uid string, status handoff.Status, carried handoff.SubmissionID) handoff.Event {
+	o := &handoff.Observation{
+		ID: id, Site: site, Source: handoff.FromEvent, Trigger: "BOOKING_CREATED", UID: uid, At: h.now(), Digest: id, Status: status,
+		Start: h.now().Add(48 * time.Hour), End: h.now().Add(49 * time.Hour),
+	}
+	if carried != "" {
+		o.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: carried}}
+	}
+	return handoff.Event{ID: id, Site: site, Trigger: o.Trigger, CreatedAt: o.At, Observation: o}
+}
+
+func (h *harness) delivery(digest string) handoff.Delivery {
+	return handoff.Delivery{Site: site, Digest: digest, Signature: "sig-" + digest, ContentType: "application/json", Body: []byte(`{"a":1}`), Source: "s1", ReceivedAt: h.now()}
+}
+
+func (h *harness) keep(e handoff.Event, digest string) bool {
+	h.t.Helper()
+	isNew, err := h.KeepEvent(h.t.Context(), h.delivery(digest), e)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return isNew
+}
+
+// work does what is due and returns how much it was.
+func (h *harness) work() int {
+	h.t.Helper()
+	n := 0
+	for {
+		claimed, err := h.Claim(h.t.Context(), store.KindReconcile, 10)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if len(claimed) == 0 {
+			return n
+		}
+		for _, w := range claimed {
+			n++
+			if err := h.Reconcile(h.t.Context(), w, handoff.DefaultPipeline()); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (h *harness) lead(id handoff.LeadID) store.LeadDetail {
+	h.t.Helper()
+	d, err := h.Lead(h.t.Context(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return d
+}
+
+func (h *harness) waiting() []store.FailureView {
+	h.t.Helper()
+	list, err := h.Failures(h.t.Context(), store.FailureFilter{Limit: 5000})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return list
+}
+
+// The same form sent twice is one submission; sent again with a correction it is
+// a second submission of the same lead.
+func TestFormSentAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		first := db.submit("f1", "Dana")
+		again := db.submit("f1", "Dana")
+		if again.ID != first.ID || again.Lead != first.Lead {
+			t.Errorf("sent twice: %v %v, want the same", first, again)
+		}
+		corrected := db.submit("f1", "Dana Whitfield")
+		if corrected.ID == first.ID || corrected.Lead != first.Lead {
+			t.Errorf("corrected: %v, want another submission of %s", corrected, first.Lead)
+		}
+		if other := db.submit("f2", "Dana"); other.Lead == first.Lead {
+			t.Error("another form must open another lead")
+		}
+		d := db.lead(first.Lead)
+		if len(d.Submissions) != 2 || d.Name != "Dana Whitfield" || len(d.History) != 1 {
+			t.Errorf("lead %+v", d)
+		}
+		for i := range 20 {
+			_, err := db.CreateLead(t.Context(), handoff.Submission{Site: site, Form: "f1", Name: fmt.Sprint(i)}, handoff.DefaultPipeline())
+			if err != nil {
+				if !errors.Is(err, handoff.ErrInvalid) {
+					t.Errorf("error %v, want ErrInvalid", err)
+				}
+				return
+			}
+		}
+		t.Error("one form made more than 20 submissions")
+	})
+}
+
+// However often, and however concurrently, one fact is delivered, the lead moves once.
+func TestOneFactMovesALeadOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f1", "Dana")
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		news := 0
+		for i := range 32 {
+			wg.Go(func() {
+				// The same event in eight different bodies, each four times.
+				isNew, err := db.KeepEvent(t.Context(), db.delivery(fmt.Sprint(i%8)), db.event("e1", "u1", handoff.Accepted, s.ID))
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if isNew {
+					news++
+				}
+				claimed, err := db.Claim(t.Context(), store.KindReconcile, 10)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, w := range claimed {
+					if err := db.Reconcile(t.Context(), w, handoff.DefaultPipeline()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		db.work()
+		d := db.lead(s.Lead)
+		if news != 1 || d.Stage != "booked" || len(d.History) != 2 || len(d.Bookings) != 1 {
+			t.Errorf("%d new, stage %s, history %+v", news, d.Stage, d.History)
+		}
+		if f := db.waiting(); len(f) != 0 {
+			t.Errorf("failures %+v", f)
+		}
+	})
+}
+
+// An event's ID is unique within its site, not across sites: one site cannot use
+// up another's.
+func TestEventIDsAreASitesOwn(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "d1")
+		e, d := db.event("e1", "u1", handoff.Accepted, ""), db.delivery("d1")
+		e.Site, e.Observation.Site, d.Site = "other", "other", "other"
+		isNew, err := db.KeepEvent(t.Context(), d, e)
+		if err != nil || !isNew {
+			t.Errorf("new %v, %v; want a new event of the other site", isNew, err)
+		}
+	})
+}
+
+// Work that nobody finishes is due again when its lease ends; a fact that comes
+// while it is worked makes it due once more; ten facts are one piece of work.
+func TestDueWork(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		claim := func() []store.Work {
+			t.Helper()
+			w, err := db.Claim(t.Context(), store.KindReconcile, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		for i := range 10 {
+			db.keep(db.event(fmt.Sprint("e", i), "u1", handoff.Accepted, ""), fmt.Sprint("d", i))
+		}
+		first := claim()
+		if len(first) != 1 {
+			t.Fatalf("claimed %d, want 1", len(first))
+		}
+		if again := claim(); len(again) != 0 {
+			t.Fatal("leased work was claimed again")
+		}
+		db.keep(db.event("late", "u1", handoff.Cancelled, ""), "late") // meanwhile
+		if err := db.Reconcile(t.Context(), first[0], handoff.DefaultPipeline()); err != nil {
+			t.Fatal(err)
+		}
+		second := claim()
+		if len(second) != 1 {
+			t.Fatal("the fact that came meanwhile is lost")
+		}
+		db.pass(store.Lease + time.Second) // its worker dies
+		third := claim()
+		if len(third) != 1 || third[0].Attempts != 2 {
+			t.Fatalf("after the lease: %+v, want it again", third)
+		}
+		if err := db.Defer(t.Context(), third[0], time.Hour, errors.New("no")); err != nil {
+			t.Fatal(err)
+		}
+		if len(claim()) != 0 {
+			t.Error("deferred work is due at once")
+		}
+		db.pass(time.Hour)
+		if db.work() != 1 {
+			t.Error("deferred work is lost")
+		}
+		if db.work() != 0 {
+			t.Error("finished work is due")
+		}
+	})
+}
+
+// The unverified part of the queue is bounded for each source and site, counts
+// what is over, and pushes nothing verified out.
+func TestUnverifiedIsBounded(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "real")
+		db.work() // waits: no reference
+		keep := func(source string, i int) {
+			d := db.delivery(fmt.Sprint(source, i))
+			d.Source = source
+			if err := db.KeepUnverified(t.Context(), d, handoff.SignatureWrong, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 230 {
+			keep("flooder", i)
+		}
+		keep("somebody else", 1)
+		count := map[handoff.Reason]int{}
+		for _, f := range db.waiting() {
+			count[f.Reason]++
+			if f.Reason == handoff.UnverifiedFlood && f.Deliveries != 30 {
+				t.Errorf("flood counts %d, want 30", f.Deliveries)
+			}
+		}
+		if count[handoff.SignatureWrong] != 201 || count[handoff.UnverifiedFlood] != 1 || count[handoff.NoReference] != 1 {
+			t.Errorf("entries %v, want 200 of the flooder, 1 of somebody else, 1 flood, 1 verified", count)
+		}
+		for n := range 6 {
+			for i := range 200 {
+				keep(fmt.Sprint("source", n), i)
+			}
+		}
+		if n := len(db.waiting()); n > 1002 {
+			t.Errorf("%d entries of one site, want at most 1,000 unverified", n)
+		}
+	})
+}
+
+// The same bytes, first unverified because a secret was wrong, then verified,
+// settle the entry and are applied.
+func TestVerifiedLaterSettles(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f1", "Dana")
+		if err := db.KeepUnverified(t.Context(), db.delivery("d1"), handoff.SignatureWrong, ""); err != nil {
+			t.Fatal(err)
+		}
+		if !db.keep(db.event("e1", "u1", handoff.Accepted, s.ID), "d1") {
+			t.Error("the verified event must be new")
+		}
+		db.work()
+		if f := db.waiting(); len(f) != 0 || db.lead(s.Lead).Stage != "booked" {
+			t.Errorf("open %+v, stage %s", f, db.lead(s.Lead).Stage)
+		}
+		// And the other way round: known bytes with a false signature are told, and change nothing.
+		if err := db.KeepUnverified(t.Context(), db.delivery("d1"), handoff.SignatureMissing, ""); err != nil {
+			t.Fatal(err)
+		}
+		if f := db.waiting(); len(f) != 1 || f[0].Reason != handoff.SignatureMissing {
+			t.Errorf("open %+v, want signature_missing", f)
+		}
+	})
+}
+
+// A booking that passes to another lead, because an earlier fact came late,
+// leaves the first lead as if it had never been there; both histories say why.
+func TestLateFactMovesABooking(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		dana, mallory := db.submit("f1", "Dana"), db.submit("f2", "Mallory")
+		original := db.event("e1", "u1", handoff.Accepted, dana.ID)
+		db.pass(time.Hour)
+		moved := db.event("e2", "u2", handoff.Accepted, mallory.ID)
+		moved.Observation.Predecessor, moved.Observation.Sequence = "u1", 1
+
+		db.keep(moved, "d2")
+		db.work()
+		if got := db.lead(mallory.Lead).Stage; got != "booked" {
+			t.Fatalf("mallory %s, want booked: nothing else is known yet", got)
+		}
+		db.keep(original, "d1")
+		db.work()
+		if d, m := db.lead(dana.Lead), db.lead(mallory.Lead); d.Stage != "booked" || m.Stage != "new" || len(m.Bookings) != 0 || len(m.History) != 3 {
+			t.Errorf("dana %s, mallory %s %+v", d.Stage, m.Stage, m.History)
+		}
+		if f := db.waiting(); len(f) != 2 || f[0].Reason != handoff.OtherLead {
+			t.Errorf("failures %+v, want both bookings to wait for a person", f)
+		}
+	})
+}
+
+// What is stored survives closing; a store of a newer version is refused; the
+// file is nobody else's to read.
+func TestOpen(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f1", "Dana")
+		db.keep(db.event("e1", "u1", handoff.Accepted, s.ID), "d1")
+		db.Close()
+		db.open()
+		if db.work() != 1 || db.lead(s.Lead).Stage != "booked" {
+			t.Error("work or lead lost by closing")
+		}
+		info, err := os.Stat(db.path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+		}
+		if err := db.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		_, err = store.Open(t.Context(), db.path, store.Options{})
+		if !errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), "newer version") {
+			t.Errorf("a newer store: %v", err)
+		}
+		db.DB, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "odd # name?.db"), store.Options{})
+		if err != nil {
+			t.Errorf("odd path: %v", err)
+		}
+	})
+	if _, err := store.Open(t.Context(), "mysql://x", store.Options{}); !errors.Is(err, handoff.ErrInvalid) {
+		t.Errorf("unknown engine: %v", err)
+	}
+}
+
+// A store that is gone says that it is unavailable, and nothing half-done stays.
+func TestUnavailable(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := db.KeepEvent(ctx, db.delivery("d1"), db.event("e1", "u1", handoff.Accepted, "")); !errors.Is(err, handoff.ErrUnavailable) {
+			t.Errorf("cancelled: %v", err)
+		}
+		if db.work() != 0 || len(db.waiting()) != 0 {
+			t.Error("something of the cancelled write stayed")
+		}
+		if err := db.Ping(t.Context()); err != nil {
+			t.Errorf("ping: %v", err)
+		}
+	})
+}
+
+// The queue's bodies come back as they were stored.
+func TestFailureDetail(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		d := db.delivery("d1")
+		d.Body = []byte(`{"long":"` + strings.Repeat("x", 20000) + `"}`)
+		if err := db.KeepNotUnderstood(t.Context(), d, handoff.UnknownShape, "no payload"); err != nil {
+			t.Fatal(err)
+		}
+		f, err := db.Failure(t.Context(), string(db.waiting()[0].ID))
+		if err != nil || len(f.Received) != 1 || f.Received[0].Body != string(d.Body) || f.Detail != "no payload" {
+			t.Errorf("detail %+v, %v", f, err)
+		}
+		if _, err := db.Failure(t.Context(), "fail_nobody"); !errors.Is(err, handoff.ErrNotFound) {
+			t.Errorf("unknown: %v", err)
+		}
+	})
+}
+
+// Sessions are found by their token until they expire, and by nothing else.
+func TestSessions(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.Sessions()
+		if err := s.CommitCtx(t.Context(), "token", []byte("data"), db.now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if b, ok, err := s.FindCtx(t.Context(), "token"); string(b) != "data" || !ok || err != nil {
+			t.Errorf("found %q %v %v", b, ok, err)
+		}
+		if _, ok, _ := s.FindCtx(t.Context(), "other"); ok {
+			t.Error("found with another token")
+		}
+		db.pass(2 * time.Hour)
+		if _, ok, _ := s.FindCtx(t.Context(), "token"); ok {
+			t.Error("found after its end")
+		}
+	})
+}
+
+// Whoever listens hears of a change, and many changes unheard are one.
+func TestFeed(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		heard, stop := db.Feed().Listen(store.TopicDue)
+		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "d1")
+		db.keep(db.event("e2", "u1", handoff.Accepted, ""), "d2")
+		<-heard
+		select {
+		case <-heard:
+			t.Error("two words for one unread")
+		default:
+		}
+		stop()
+		db.keep(db.event("e3", "u1", handoff.Accepted, ""), "d3")
+		select {
+		case <-heard:
+			t.Error("heard after stopping")
+		default:
+		}
+	})
+}
