@@ -54,6 +54,7 @@
       const big = link.cloneNode(true); // beside the small one, which is always there
       big.removeAttribute("id");
       big.className = "button";
+      big.textContent = "Open the calendar";
       facade.append(big);
     }
     facade.hidden = false;

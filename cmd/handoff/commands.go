@@ -1,0 +1,399 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/mail"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"handoff"
+	"handoff/internal/app"
+	"handoff/internal/store"
+)
+
+// cli is the command line.
+type cli struct {
+	Log string `help:"Least level to log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+
+	Demo     demoCmd     `cmd:"" help:"Run the whole product with a stand-in for Cal.com."`
+	Serve    serveCmd    `cmd:"" help:"Serve the sites of a configuration."`
+	Init     initCmd     `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
+	Leads    leadsCmd    `cmd:"" help:"Show leads."`
+	Failures failuresCmd `cmd:"" help:"Show the failure queue."`
+	Users    usersCmd    `cmd:"" help:"Manage operators."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// configFlag names the configuration.
+type configFlag struct {
+	Config string `short:"c" help:"Configuration file." default:"handoff.yaml" env:"HANDOFF_CONFIG" type:"path"`
+}
+
+// store opens the store that the configuration names.
+func (f configFlag) store(e *environment) (*store.DB, error) {
+	c, err := app.Load(f.Config)
+	if err != nil {
+		return nil, err
+	}
+	return app.OpenStore(e.ctx, c, e.log)
+}
+
+type demoCmd struct {
+	Data      string `help:"Folder of the install; kept. Otherwise a new one, removed at the end." type:"path"`
+	Listen    string `help:"Address of the site. Default: 127.0.0.1:8080, or any port if that is taken." placeholder:"ADDR"`
+	CalListen string `help:"Address of the stand-in. Default: 127.0.0.1:8090, or any port if that is taken." placeholder:"ADDR"`
+}
+
+func (c demoCmd) Run(e *environment) error {
+	return app.Demo{Dir: c.Data, Listen: c.Listen, CalListen: c.CalListen, Out: e.out, Log: e.log}.Run(e.ctx)
+}
+
+type serveCmd struct{ configFlag }
+
+func (c serveCmd) Run(e *environment) error {
+	conf, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(e.ctx, conf, e.log)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return a.Serve(e.ctx, func(at net.Addr) { fmt.Fprintf(e.out, "Listening on http://%s\n", at) })
+}
+
+type initCmd struct {
+	Dir string `arg:"" help:"Folder to write into." type:"path"`
+}
+
+func (c initCmd) Run(e *environment) error {
+	if err := app.Init(c.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, `Wrote an install into %[1]s:
+
+  handoff.yaml             every option, with a sentence about it
+  content/                 a demonstration business's pages: make them yours
+  secrets/reference.key    signs references; keep it, and keep it secret
+  secrets/calcom-webhook   enter this secret in the webhook's settings at Cal.com
+
+Next:
+  1. Edit handoff.yaml: your site's id, url and Cal.com origin.
+  2. Edit content/services/*.md: your services, each with its Cal.com event type.
+  3. At Cal.com: add the hidden booking question "submissionId" to each event type,
+     and a webhook to https://YOUR-SITE/webhooks/calcom/ID without a payload template.
+  4. handoff users add you@example.com -c %[1]s/handoff.yaml
+  5. handoff serve -c %[1]s/handoff.yaml
+`, c.Dir)
+	return nil
+}
+
+type leadsCmd struct {
+	List leadsListCmd `cmd:"" help:"List leads, the newest first."`
+	Show leadsShowCmd `cmd:"" help:"Show one lead."`
+}
+
+type leadsListCmd struct {
+	configFlag
+	JSON  bool   `name:"json" help:"Print JSON."`
+	Site  string `help:"Only of this site."`
+	Stage string `help:"Only in this stage."`
+	Limit int    `help:"How many at most." default:"100"`
+}
+
+func (c leadsListCmd) Run(e *environment) error {
+	if c.Limit < 1 || c.Limit > 10000 {
+		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	}
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	leads, err := db.Leads(e.ctx, store.LeadFilter{Site: c.Site, Stage: handoff.Stage(c.Stage), Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		return table(e.out, "LEAD\tSITE\tSERVICE\tSTAGE\tNAME\tNEXT CALL\tCREATED", len(leads), func(i int) string {
+			l := leads[i]
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", l.ID, l.Site, l.Service, l.Stage, oneLine(l.Name), nextCall(l.Bookings), when(l.CreatedAt))
+		})
+	}
+	views := []app.LeadView{}
+	for _, l := range leads {
+		d, err := db.LeadOfSite(e.ctx, l.Site, l.ID)
+		if err != nil {
+			return err
+		}
+		views = append(views, app.ViewLead(d))
+	}
+	return printJSON(e.out, views)
+}
+
+// nextCall is the start of the first booking that may take place.
+func nextCall(bookings []handoff.Booking) string {
+	for _, b := range bookings {
+		if b.Live() && !b.Start.IsZero() {
+			return when(b.Start)
+		}
+	}
+	return "-"
+}
+
+type leadsShowCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	ID   string `arg:"" help:"The lead's ID."`
+}
+
+func (c leadsShowCmd) Run(e *environment) error {
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	d, err := db.Lead(e.ctx, handoff.LeadID(c.ID))
+	if err != nil {
+		return notFound(err, "lead "+c.ID)
+	}
+	if c.JSON {
+		return printJSON(e.out, app.ViewLead(d))
+	}
+	fmt.Fprintf(e.out, "%s  %s  %s\n%s <%s> %s\n", d.ID, d.Service, d.Stage, oneLine(d.Name), oneLine(d.Email), oneLine(d.Phone))
+	fmt.Fprintln(e.out, "\nBookings:")
+	for _, b := range d.Bookings {
+		fmt.Fprintf(e.out, "  %s  %s  %s\n", b.BookingKey, b.Status, when(b.Start))
+	}
+	fmt.Fprintln(e.out, "\nHistory:")
+	for _, h := range d.History {
+		fmt.Fprintf(e.out, "  %s  %s → %s  %s (%s)\n", when(h.At), dash(string(h.From)), h.To, h.Note, h.Cause)
+	}
+	return nil
+}
+
+type failuresCmd struct {
+	List failuresListCmd `cmd:"" help:"List what waits for a person, the newest first."`
+	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
+}
+
+type failuresListCmd struct {
+	configFlag
+	JSON  bool   `name:"json" help:"Print JSON."`
+	Site  string `help:"Only of this site."`
+	All   bool   `help:"Also the settled ones."`
+	Limit int    `help:"How many at most." default:"100"`
+}
+
+func (c failuresListCmd) Run(e *environment) error {
+	if c.Limit < 1 || c.Limit > 10000 {
+		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	}
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	list, err := db.Failures(e.ctx, store.FailureFilter{Site: c.Site, Settled: c.All, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(e.out, append([]store.FailureView{}, list...))
+	}
+	return table(e.out, "FAILURE\tSITE\tKIND\tREASON\tDELIVERIES\tLAST\tSETTLED", len(list), func(i int) string {
+		f := list[i]
+		settled := "-"
+		if f.SettledAt != nil {
+			settled = when(*f.SettledAt)
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", f.ID, f.Site, f.Kind, f.Reason, f.Deliveries, when(f.LastAt), settled)
+	})
+}
+
+type failuresShowCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	ID   string `arg:"" help:"The entry's ID."`
+}
+
+func (c failuresShowCmd) Run(e *environment) error {
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	f, err := db.Failure(e.ctx, c.ID)
+	if err != nil {
+		return notFound(err, "failure "+c.ID)
+	}
+	if c.JSON {
+		return printJSON(e.out, f)
+	}
+	t := f.Text()
+	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %d times, first %s, last %s.\n",
+		f.ID, f.Kind, t.Title, t.What, oneLine(f.Detail), t.Do, f.Deliveries, when(f.ReceivedAt), when(f.LastAt))
+	for _, r := range f.Received {
+		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
+	}
+	return nil
+}
+
+type usersCmd struct {
+	Add  usersAddCmd  `cmd:"" help:"Add an operator, or set another password."`
+	List usersListCmd `cmd:"" help:"List the operators."`
+}
+
+type usersAddCmd struct {
+	configFlag
+	Email string `arg:"" help:"E-mail address to sign in with."`
+	Name  string `help:"Name to show. Default: the address."`
+}
+
+// Run reads the password from standard input, so that it is in no shell history
+// and in no list of processes.
+func (c usersAddCmd) Run(e *environment) error {
+	a, err := mail.ParseAddress(c.Email)
+	if err != nil || a.Address != c.Email {
+		return fmt.Errorf("%q is no e-mail address: %w", c.Email, errUsage)
+	}
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	password, err := readPassword(e)
+	if err != nil {
+		return err
+	}
+	name := c.Name
+	if name == "" {
+		name = c.Email
+	}
+	if err := app.AddUser(e.ctx, db, strings.ToLower(c.Email), name, password); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "%s can sign in at /desk/.\n", c.Email)
+	return nil
+}
+
+// readPassword asks at a terminal without showing what is typed, and otherwise
+// reads one line.
+func readPassword(e *environment) (string, error) {
+	if f, ok := e.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(e.err, "Password (at least 12 characters): ")
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(e.err)
+		return string(b), err
+	}
+	line, err := bufio.NewReader(io.LimitReader(e.in, 4096)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", fmt.Errorf("give the password on standard input: %w", errUsage)
+	}
+	return line, nil
+}
+
+type usersListCmd struct {
+	configFlag
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c usersListCmd) Run(e *environment) error {
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	users, err := db.Users(e.ctx)
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		return table(e.out, "EMAIL\tNAME\tSINCE", len(users), func(i int) string {
+			return fmt.Sprintf("%s\t%s\t%s", users[i].Email, oneLine(users[i].Name), when(users[i].CreatedAt))
+		})
+	}
+	type view struct {
+		Email     string    `json:"email"`
+		Name      string    `json:"name"`
+		CreatedAt time.Time `json:"created_at"`
+	}
+	views := []view{}
+	for _, u := range users {
+		views = append(views, view{u.Email, u.Name, u.CreatedAt})
+	}
+	return printJSON(e.out, views)
+}
+
+type versionCmd struct{}
+
+// version is set at release: go build -ldflags "-X main.version=1.2.3".
+var version = "development"
+
+func (versionCmd) Run(e *environment) error {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	fmt.Fprintf(e.out, "handoff %s%s %s\n", version, revision, runtime.Version())
+	return nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func table(w io.Writer, head string, n int, row func(i int) string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, head)
+	for i := range n {
+		fmt.Fprintln(tw, row(i))
+	}
+	return tw.Flush()
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// oneLine makes a stranger's text safe for a terminal: one line, no controls.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || (r >= 0x7f && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+}

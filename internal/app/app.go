@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/content"
+	"handoff/internal/jobs"
+	"handoff/internal/store"
+	"handoff/internal/web"
+	"handoff/internal/web/desk"
+)
+
+// minSecret is the least length of a webhook secret, in characters: one that can
+// be guessed proves nothing.
+const minSecret = 16
+
+// OpenStore opens the store of a configuration, for commands that need no more.
+func OpenStore(ctx context.Context, c *Config, log *slog.Logger) (*store.DB, error) {
+	return store.Open(ctx, c.store(), store.Options{Log: log})
+}
+
+// An App is a wired server. Make one with New and run it with Serve.
+type App struct {
+	listen  string
+	db      *store.DB
+	handler http.Handler
+	runner  *jobs.Runner
+	log     *slog.Logger
+}
+
+// New reads what a configuration names (secrets, content), opens the store and
+// wires the parts. It starts nothing. Call Close, also after Serve.
+func New(ctx context.Context, c *Config, log *slog.Logger) (*App, error) {
+	keys, err := c.keys()
+	if err != nil {
+		return nil, err
+	}
+	sites, err := c.sites(keys)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := c.proxies()
+	if err != nil {
+		return nil, err
+	}
+	db, err := OpenStore(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{listen: c.Listen, db: db, log: log}
+	if err := a.wire(c, keys, sites, web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log}); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) wire(c *Config, keys handoff.Keys, sites []*web.Site, wc web.Config) error {
+	pipelines := map[string]handoff.Pipeline{}
+	var deskSites []desk.Site
+	for _, s := range sites {
+		pipelines[s.ID] = s.Pipeline
+		titles := map[string]string{}
+		for _, v := range s.Content.Services {
+			titles[v.Slug] = v.Title
+		}
+		deskSites = append(deskSites, desk.Site{
+			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles,
+		})
+	}
+	var err error
+	if wc.Desk, err = desk.New(desk.Config{Store: a.db, Sites: deskSites, Secure: c.secure(), Log: a.log}); err != nil {
+		return err
+	}
+	if a.handler, err = web.New(wc); err != nil {
+		return err
+	}
+	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Pipeline: func(site string) (handoff.Pipeline, bool) {
+		p, ok := pipelines[site]
+		return p, ok
+	}}
+	return nil
+}
+
+// Close closes the store.
+func (a *App) Close() error { return a.db.Close() }
+
+// Serve answers requests and does the work until ctx ends, then lets what is
+// under way finish. ready, if not nil, is called with the address once it listens.
+func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
+	l, err := net.Listen("tcp", a.listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	// Requests outlive ctx a little, but event streams end with it.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	srv := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: web.ReadHeaderTimeout, ReadTimeout: web.ReadTimeout,
+		IdleTimeout: web.IdleTimeout, MaxHeaderBytes: web.MaxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	srv.RegisterOnShutdown(cancel)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.runner.Run(ctx) })
+	wg.Go(func() {
+		<-ctx.Done()
+		grace, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer done()
+		if err := srv.Shutdown(grace); err != nil {
+			srv.Close()
+		}
+	})
+	a.log.Info("listening", "address", l.Addr().String())
+	if ready != nil {
+		ready(l.Addr())
+	}
+	err = srv.Serve(l)
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// sites reads each site's secrets and content.
+func (c *Config) sites(keys handoff.Keys) ([]*web.Site, error) {
+	var out []*web.Site
+	secrets := map[string][]string{}
+	for i := range c.Sites {
+		sc := &c.Sites[i]
+		site, err := c.site(sc, keys)
+		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", sc.ID, err)
+		}
+		secrets[sc.ID] = site.Trust.Secrets
+		out = append(out, site)
+	}
+	if len(out) == 1 {
+		out[0].Hosts = nil // a single site answers whatever host it is asked for
+	}
+	for _, site := range out { // what lets one site recognise, but not believe, another's deliveries
+		site.Trust.OtherSecrets = map[string][]string{}
+		for id, other := range secrets {
+			if id != site.ID {
+				site.Trust.OtherSecrets[id] = other
+				site.Trust.OtherSites = append(site.Trust.OtherSites, id)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
+	trust := calcom.Trust{Site: sc.ID, Keys: keys}
+	secret, err := sc.Calcom.WebhookSecret.value(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("calcom.webhook_secret: %w; without it nobody could tell a real webhook from a forged one", err)
+	}
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("calcom.webhook_secret: it is %d characters; at least %d are needed", len(secret), minSecret)
+	}
+	trust.Secrets = []string{secret}
+	site := &web.Site{ID: sc.ID, Hosts: sc.hosts(), Pipeline: sc.pipeline(), CalOrigins: sc.Calcom.Origins}
+	if p := sc.Calcom.PreviousSecret; p != nil {
+		if site.Previous, err = p.Secret.value(c.dir); err != nil {
+			return nil, fmt.Errorf("calcom.previous_webhook_secret: %w", err)
+		}
+		site.PreviousUntil = p.Until
+	}
+	for i, r := range sc.Calcom.RetiredSecrets {
+		retired, err := r.value(c.dir)
+		if err != nil {
+			return nil, fmt.Errorf("calcom.retired_webhook_secrets[%d]: %w", i, err)
+		}
+		trust.Retired = append(trust.Retired, retired)
+	}
+	site.Trust = trust
+	if site.Content, err = content.Load(os.DirFS(abs(c.dir, sc.Content))); err != nil {
+		return nil, fmt.Errorf("content: %w", err)
+	}
+	site.Content.URL = sc.URL // where this install serves it counts
+	return site, nil
+}
+
+// secure reports that visitors come over https.
+func (c *Config) secure() bool {
+	for _, s := range c.Sites {
+		if len(s.URL) < 6 || s.URL[:6] != "https:" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,267 @@
+// Package app reads the configuration and wires the parts: the only package that
+// knows all the others.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"handoff"
+	"handoff/internal/csp"
+)
+
+// A Config is handoff.yaml. Paths in it are relative to its folder. The file that
+// Init writes explains every option.
+type Config struct {
+	// Listen is the address that requests come to, such as "127.0.0.1:8080".
+	Listen string `yaml:"listen"`
+	// Store is "sqlite:" and a path. Empty: sqlite:handoff.db.
+	Store string `yaml:"store"`
+	// ReferenceKeys sign references, newest first; each at least 32 bytes.
+	ReferenceKeys []Secret `yaml:"reference_keys"`
+	// TrustedProxies are addresses or networks whose X-Forwarded-For and
+	// X-Forwarded-Host are believed. Empty: none.
+	TrustedProxies []string     `yaml:"trusted_proxies"`
+	Sites          []SiteConfig `yaml:"sites"`
+
+	dir string
+}
+
+// A SiteConfig is one website.
+type SiteConfig struct {
+	ID       string          `yaml:"id"`      // slug; part of the webhook's address, never changed
+	URL      string          `yaml:"url"`     // where visitors find it, without a trailing slash
+	Hosts    []string        `yaml:"hosts"`   // further host names; the URL's own always counts
+	Content  string          `yaml:"content"` // folder
+	Calcom   CalcomConfig    `yaml:"calcom"`
+	Pipeline *PipelineConfig `yaml:"pipeline"` // nil: handoff.DefaultPipeline
+}
+
+// A CalcomConfig is a site's Cal.com account.
+type CalcomConfig struct {
+	// Origins are the origins of its booking pages, the main one first: final
+	// ones, not those that redirect.
+	Origins []string `yaml:"origins"`
+	// WebhookSecret is what Cal.com signs with.
+	WebhookSecret Secret `yaml:"webhook_secret"`
+	// PreviousSecret is accepted beside it until a time, after a rotation.
+	PreviousSecret *PreviousSecret `yaml:"previous_webhook_secret"`
+	// RetiredSecrets are not accepted; a delivery signed with one is named so.
+	RetiredSecrets []Secret `yaml:"retired_webhook_secrets"`
+}
+
+// A PreviousSecret is a secret that is still accepted for a while.
+type PreviousSecret struct {
+	Secret Secret    `yaml:"secret"`
+	Until  time.Time `yaml:"until"`
+}
+
+// A PipelineConfig is handoff.Pipeline as it is written down.
+type PipelineConfig struct {
+	Stages []handoff.Stage                     `yaml:"stages"`
+	On     map[handoff.Situation]handoff.Stage `yaml:"on"`
+	Final  []handoff.Stage                     `yaml:"final"`
+	Reopen bool                                `yaml:"reopen"`
+}
+
+// A Secret says where a secret is: in the environment, or in a file. It is never
+// in the configuration itself, and never printed.
+type Secret struct {
+	Env  string `yaml:"env"`
+	File string `yaml:"file"`
+}
+
+// value reads the secret; the error names the place, not the content.
+func (s Secret) value(dir string) (string, error) {
+	switch {
+	case s.Env != "" && s.File != "":
+		return "", errors.New("a secret has env or file, not both")
+	case s.Env != "":
+		v := strings.TrimSpace(os.Getenv(s.Env))
+		if v == "" {
+			return "", fmt.Errorf("the environment variable %s is not set", s.Env)
+		}
+		return v, nil
+	case s.File != "":
+		b, err := os.ReadFile(abs(dir, s.File))
+		if err != nil {
+			return "", fmt.Errorf("reading a secret: %w", err)
+		}
+		v := strings.TrimSpace(string(b))
+		if v == "" {
+			return "", fmt.Errorf("the secret file %s is empty", s.File)
+		}
+		return v, nil
+	}
+	return "", errors.New("it has neither env nor file")
+}
+
+func abs(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// Load reads and checks a configuration file. Its errors name the line, or the
+// option and what to do.
+func Load(path string) (*Config, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s; write one with: handoff init DIR: %w", path, handoff.ErrInvalid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	c := &Config{Listen: "127.0.0.1:8080", Store: "sqlite:handoff.db"}
+	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, true), handoff.ErrInvalid)
+	}
+	if c.dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", path, err, handoff.ErrInvalid)
+	}
+	return c, nil
+}
+
+var siteID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+// check reports the first fault that needs no secret and no content to see.
+func (c *Config) check() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8080", c.Listen)
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
+	}
+	if len(c.ReferenceKeys) == 0 {
+		return errors.New("reference_keys: name at least one; handoff init makes one")
+	}
+	if len(c.Sites) == 0 {
+		return errors.New("sites: there is none")
+	}
+	for i := range c.Sites {
+		if err := c.Sites[i].check(); err != nil {
+			return fmt.Errorf("sites[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s *SiteConfig) check() error {
+	if !siteID.MatchString(s.ID) {
+		return fmt.Errorf("id: %q; use small letters, digits and -, at most 40", s.ID)
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("url: %q; write scheme and host, such as https://www.example.com", s.URL)
+	}
+	s.URL = u.Scheme + "://" + u.Host
+	if s.Content == "" {
+		return errors.New("content: name the folder with the site's pages")
+	}
+	if len(s.Calcom.Origins) == 0 {
+		return errors.New("calcom.origins: name the origin of the booking pages, such as https://app.cal.com")
+	}
+	for i, o := range s.Calcom.Origins {
+		origin, err := csp.Origin(o)
+		if err != nil {
+			return fmt.Errorf("calcom.origins: %w", err)
+		}
+		s.Calcom.Origins[i] = origin
+	}
+	if p := s.Calcom.PreviousSecret; p != nil && p.Until.IsZero() {
+		return errors.New("calcom.previous_webhook_secret: say until when it is accepted")
+	}
+	if s.Pipeline != nil {
+		if err := s.pipeline().Check(); err != nil {
+			return fmt.Errorf("pipeline: %w", err)
+		}
+	}
+	return nil
+}
+
+// hosts are the names under which the site is asked for.
+func (s *SiteConfig) hosts() []string {
+	var out []string
+	for _, h := range s.Hosts {
+		out = append(out, strings.ToLower(h))
+	}
+	if u, err := url.Parse(s.URL); err == nil && !slices.Contains(out, u.Hostname()) {
+		out = append(out, u.Hostname())
+	}
+	return out
+}
+
+// pipeline fills what is not written down from the default.
+func (s *SiteConfig) pipeline() handoff.Pipeline {
+	p := handoff.DefaultPipeline()
+	c := s.Pipeline
+	if c == nil {
+		return p
+	}
+	if len(c.Stages) > 0 {
+		p.Stages = c.Stages
+	}
+	for situation, stage := range c.On {
+		p.On[situation] = stage
+	}
+	if c.Final != nil {
+		p.Final = c.Final
+	}
+	p.Reopen = c.Reopen
+	return p
+}
+
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			addr, aerr := netip.ParseAddr(s)
+			if aerr != nil {
+				return nil, fmt.Errorf("trusted_proxies: %q is neither an address nor a network", s)
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// keys reads the reference keys.
+func (c *Config) keys() (handoff.Keys, error) {
+	var keys handoff.Keys
+	for i, s := range c.ReferenceKeys {
+		v, err := s.value(c.dir)
+		if err != nil {
+			return nil, fmt.Errorf("reference_keys[%d]: %w", i, err)
+		}
+		if len(v) < handoff.MinKeyLen {
+			return nil, fmt.Errorf("reference_keys[%d]: it is %d characters; at least %d are needed", i, len(v), handoff.MinKeyLen)
+		}
+		keys = append(keys, handoff.Key(v))
+	}
+	return keys, nil
+}
+
+// store is the store's address with its path made absolute.
+func (c *Config) store() string {
+	if strings.Contains(c.Store, "://") {
+		return c.Store
+	}
+	return "sqlite:" + abs(c.dir, strings.TrimPrefix(c.Store, "sqlite:"))
+}

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// A LeadView is a lead as commands print it. Its JSON is stable; lists are
+// arrays, also when empty.
+type LeadView struct {
+	ID          handoff.LeadID   `json:"id"`
+	Site        string           `json:"site"`
+	Service     string           `json:"service"`
+	Name        string           `json:"name"`
+	Email       string           `json:"email"`
+	Phone       string           `json:"phone"`
+	Stage       handoff.Stage    `json:"stage"`
+	CreatedAt   time.Time        `json:"created_at"`
+	UpdatedAt   time.Time        `json:"updated_at"`
+	Submissions []SubmissionView `json:"submissions"`
+	Bookings    []BookingView    `json:"bookings"`
+	History     []ChangeView     `json:"history"`
+}
+
+// A SubmissionView is one form that the lead sent.
+type SubmissionView struct {
+	ID      handoff.SubmissionID `json:"id"`
+	At      time.Time            `json:"at"`
+	Service string               `json:"service"`
+	Message string               `json:"message"`
+	Answers []handoff.Answer     `json:"answers"`
+	Consent handoff.Consent      `json:"consent"`
+	Context handoff.Context      `json:"context"`
+}
+
+// A BookingView is one booking of the lead.
+type BookingView struct {
+	UID         string         `json:"uid"`
+	Seat        string         `json:"seat"`
+	Status      handoff.Status `json:"status"`
+	Start       *time.Time     `json:"start"` // null where nobody has said
+	End         *time.Time     `json:"end"`
+	Predecessor string         `json:"predecessor,omitempty"`
+	NoShow      bool           `json:"no_show"`
+	Paid        bool           `json:"paid"`
+	Ended       bool           `json:"ended"`
+}
+
+// A ChangeView is one step of the lead's stage.
+type ChangeView struct {
+	At    time.Time     `json:"at"`
+	From  handoff.Stage `json:"from"` // empty for the first
+	To    handoff.Stage `json:"to"`
+	Cause string        `json:"cause"`
+	Note  string        `json:"note"`
+}
+
+// ViewLead makes the view of a lead.
+func ViewLead(d store.LeadDetail) LeadView {
+	v := LeadView{
+		ID: d.ID, Site: d.Site, Service: d.Service, Name: d.Name, Email: d.Email, Phone: d.Phone, Stage: d.Stage,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Submissions: []SubmissionView{}, Bookings: []BookingView{}, History: []ChangeView{},
+	}
+	for _, s := range d.Submissions {
+		v.Submissions = append(v.Submissions, SubmissionView{
+			ID: s.ID, At: s.At, Service: s.Service, Message: s.Message,
+			Answers: append([]handoff.Answer{}, s.Answers...), Consent: s.Consent, Context: s.Context,
+		})
+	}
+	for _, b := range d.Bookings {
+		v.Bookings = append(v.Bookings, BookingView{
+			UID: b.UID, Seat: b.Seat, Status: b.Status, Start: known(b.Start), End: known(b.End),
+			Predecessor: b.Predecessor, NoShow: b.NoShow, Paid: b.Paid, Ended: b.Ended,
+		})
+	}
+	for _, c := range d.History {
+		v.History = append(v.History, ChangeView{At: c.At, From: c.From, To: c.To, Cause: c.Cause, Note: c.Note})
+	}
+	return v
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

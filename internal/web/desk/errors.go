@@ -1,0 +1,80 @@
+package desk
+
+import (
+	"errors"
+	"net/http"
+
+	"handoff"
+)
+
+// Errors of requests that no lower floor knows.
+var (
+	errCrossOrigin = errors.New("a write from another site")
+	errSignedOut   = errors.New("not signed in")
+	errBusy        = errors.New("busy")
+)
+
+// An answer is the page for an error: what happened, and what to do.
+type answer struct {
+	err    error
+	status int
+	title  string
+	what   string
+	do     string
+}
+
+// answers is the one table from errors to pages. What is not in it is internal:
+// logged, and never shown.
+var answers = []answer{
+	{handoff.ErrNotFound, http.StatusNotFound, "Not here",
+		"There is no such page, lead or failure. It may have been erased, or the address may be incomplete.",
+		"Go back to the leads and look for it there."},
+	{handoff.ErrInvalid, http.StatusBadRequest, "Not understood",
+		"The address or the form is not one that this desk makes.",
+		"Go back to the leads and start again from there."},
+	{errCrossOrigin, http.StatusForbidden, "Refused",
+		"Your browser says that another website sent this form. Nothing was changed.",
+		"Open the desk and do it from there. If you did, your proxy changes the Host or Origin header."},
+	{errSignedOut, http.StatusUnauthorized, "Signed out",
+		"Your session has ended. Nothing was changed.",
+		"Sign in again."},
+	{errBusy, http.StatusServiceUnavailable, "Busy",
+		"Too many people are signing in at this moment.",
+		"Wait a minute, then try again."},
+	{handoff.ErrUnavailable, http.StatusServiceUnavailable, "The store does not answer",
+		"Handoff could not read or write its store. What you see elsewhere is not lost.",
+		"Wait a minute, then reload the page. If it stays so, look at the server's log and its disk."},
+}
+
+var internalAnswer = answer{nil, http.StatusInternalServerError, "Something went wrong",
+	"This page could not be made. That is a fault of Handoff, not yours. Nothing was changed.",
+	"Reload the page. If it stays so, the server's log says more."}
+
+type errorPage struct {
+	frame
+	What, Do string
+	SignIn   bool
+}
+
+// fail answers with the page for an error. It never shows the error itself.
+func (d *Desk) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a := internalAnswer
+	for _, known := range answers {
+		if errors.Is(err, known.err) {
+			a = known
+			break
+		}
+	}
+	switch {
+	case r.Context().Err() != nil: // the client is gone
+	case a.status >= 500:
+		d.Log.Error("desk: a request failed", "route", r.Pattern, "err", err)
+	}
+	if a.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "60")
+	}
+	page := errorPage{frame: frame{Title: a.title}, What: a.what, Do: a.do, SignIn: a.status == http.StatusUnauthorized}
+	if err := d.render(w, a.status, "error", page); err != nil {
+		d.Log.Error("desk: the error page", "err", err)
+	}
+}

@@ -1,0 +1,133 @@
+package desk
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"handoff"
+)
+
+// Bounds of a password. Length is what makes one strong (NIST SP 800-63B §3.1.1.2
+// asks for 15 where it stands alone, and for no rules on its characters).
+const (
+	MinPassword = 12  // characters
+	MaxPassword = 200 // bytes
+)
+
+// Cost of a hash: OWASP's second choice for argon2id, which takes about 20 ms and
+// 19 MiB. A hash carries its own cost, so that raising it leaves the old ones valid.
+//
+// Source: OWASP Password Storage Cheat Sheet.
+const (
+	hashTime    = 2
+	hashMemory  = 19 * 1024 // KiB
+	hashThreads = 1
+	hashLen     = 32
+	saltLen     = 16
+)
+
+// HashPassword makes what store.User.PasswordHash holds: argon2id in PHC form.
+// The error is ErrInvalid, with words for the person, if the password is too
+// short or too long.
+func HashPassword(password string) (string, error) {
+	switch {
+	case utf8.RuneCountInString(password) < MinPassword:
+		return "", fmt.Errorf("the password must have at least %d characters: %w", MinPassword, handoff.ErrInvalid)
+	case len(password) > MaxPassword:
+		return "", fmt.Errorf("the password must have at most %d bytes: %w", MaxPassword, handoff.ErrInvalid)
+	}
+	salt := make([]byte, saltLen)
+	_, _ = rand.Read(salt) // it never fails
+	key := argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashThreads, hashLen)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashThreads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
+}
+
+// VerifyPassword reports whether a password is the one that was hashed. A hash
+// that cannot be read matches none.
+func VerifyPassword(hash, password string) bool {
+	h, err := parseHash(hash)
+	if err != nil || len(password) > MaxPassword {
+		return false
+	}
+	key := argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.threads, uint32(len(h.key)))
+	return subtle.ConstantTimeCompare(key, h.key) == 1
+}
+
+// NormalizeEmail is the form in which operators' addresses are stored and looked
+// up: without spaces around, in small letters.
+func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+type parsedHash struct {
+	time, memory uint32
+	threads      uint8
+	salt, key    []byte
+}
+
+// parseHash reads a PHC string, and refuses costs that would stop the server.
+func parseHash(s string) (h parsedHash, err error) {
+	bad := fmt.Errorf("password hash: %w", handoff.ErrInvalid)
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return h, bad
+	}
+	var rest string
+	n, _ := fmt.Sscanf(parts[3]+" end", "m=%d,t=%d,p=%d %s", &h.memory, &h.time, &h.threads, &rest)
+	if n != 4 || rest != "end" || h.memory < 8 || h.memory > 256*1024 || h.time < 1 || h.time > 16 || h.threads < 1 || h.threads > 8 {
+		return h, bad
+	}
+	var err1, err2 error
+	h.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	h.key, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(h.salt) < 8 || len(h.salt) > 64 || len(h.key) < 16 || len(h.key) > 64 {
+		return h, bad
+	}
+	return h, nil
+}
+
+// maxHashing bounds the passwords hashed at once, each of which takes a core.
+var maxHashing = max(1, runtime.NumCPU())
+
+// hashWait is how long a sign-in waits for its turn before the desk says that it
+// is busy.
+const hashWait = 5 * time.Second
+
+// verify checks a password in its turn. Whatever is wrong with the hash or the
+// password, the work is the same, so that the time tells nothing.
+func (d *Desk) verify(ctx context.Context, hash, password string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, hashWait)
+	defer cancel()
+	select {
+	case d.hashing <- struct{}{}:
+		defer func() { <-d.hashing }()
+	case <-ctx.Done():
+		return false, errBusy
+	}
+	known := len(password) <= MaxPassword
+	if _, err := parseHash(hash); err != nil {
+		known = false
+	}
+	if !known {
+		VerifyPassword(d.decoy, password[:min(len(password), MaxPassword)])
+		return false, nil
+	}
+	return VerifyPassword(hash, password), nil
+}
+
+// seal binds a session to the password it was opened with: a new password ends
+// the sessions of the old one.
+func seal(passwordHash string) string {
+	sum := sha256.Sum256([]byte("handoff/desk/session\n" + passwordHash))
+	return hex.EncodeToString(sum[:16])
+}
