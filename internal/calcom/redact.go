@@ -213,7 +213,7 @@ var (
 	// named finds a secret's name, a colon, an equals sign or a tag's end after it,
 	// and all the rest: where the value ends cannot be told. An escaped letter can
 	// hide a name; JSON.stringify never writes one.
-	named = regexp.MustCompile(`(?is)(?:((?:` + words + `)[\w\\"' -]*(?:[:=>]|%3A|%3D|&#x3D;))|\\u00[2-7][0-9a-f]).*`)
+	named = regexp.MustCompile(`(?is)(?:((?:` + words + `)(?:[\w"' -]|\\+["'])*(?:[:=>]|%3A|%3D|&#x3D;))|\\u00[2-7][0-9a-f]).*`)
 
 	// loose finds what is secret in itself: links (also percent-encoded, or with
 	// escaped slashes), UUIDs (oneTimePassword is one) and telephone numbers.
@@ -222,7 +222,8 @@ var (
 		`|\+[0-9][0-9 ().-]{5,}[0-9]`)
 )
 
-// redactText redacts what has no fields to go by.
+// redactText redacts what has no fields to go by. Names come first: a link can end
+// in one whose value it does not hold.
 func redactText(text []byte) []byte {
-	return named.ReplaceAll(loose.ReplaceAllLiteral(text, []byte(redacted)), []byte("${1}"+redacted))
+	return loose.ReplaceAllLiteral(named.ReplaceAll(text, []byte("${1}"+redacted)), []byte(redacted))
 }

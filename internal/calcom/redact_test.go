@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -291,5 +292,34 @@ func TestRedactPrefixes(t *testing.T) {
 		if got := calcom.Redact(body[:n]); bytes.Contains(got, []byte(mark)) || bytes.Contains(got, []byte(otp[:9])) {
 			t.Fatalf("%s", got)
 		}
+	}
+}
+
+// Pieces of bodies in any order: the same twice, and no secret that has its name
+// or its form beside it.
+func TestRedactMixtures(t *testing.T) {
+	pieces := []string{
+		`{`, `}`, `[`, `]`, `,`, `:`, `"`, `'`, `\`, ` `, "\n", `&`, `=`, `<`, `>`, `x`, `1`, `null`, `"x"`, `"x":`, "\xff", "\ufeff", `\ud800`, `\"`, `\/`,
+		`password`, `"token":`, `location`, `"location":`, `"videoCallData":{`, `"url":`, `"triggerEvent":"x",`, `"createdAt":"x",`, `"payload":{`, `https:`, `//`, `+1`,
+		placed, `"` + placed + `"`, `"password":"hunter2"`, `password=hunter2`, `pass\u0077ord: hunter2`, `{\"token\":\"hunter2\"}`, ` https://hunter2 `, `https:\/\/hunter2`, otp, ` +447700900123 `,
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var b strings.Builder
+		for range 1 + random.IntN(10) {
+			b.WriteString(pieces[random.IntN(len(pieces))])
+		}
+		body := b.String()
+		got := string(calcom.Redact([]byte(body)))
+		if again := string(calcom.Redact([]byte(got))); again != got {
+			t.Fatalf("%q\nbecame %q\nthen   %q", body, got, again)
+		}
+		if json.Valid([]byte(body)) && !json.Valid([]byte(got)) {
+			t.Fatalf("%q\nbecame %q", body, got)
+		}
+		if strings.Contains(got, mark) {
+			t.Fatalf("%q\nbecame %q", body, got)
+		}
+		checkNoSecret(t, []byte(got))
 	}
 }
