@@ -56,7 +56,7 @@ func (b *Booking) Live() bool { return b.Status.Live() }
 //     taken back.
 //
 // An observation without a seat in a seated event speaks for the seats of the
-// attendees it lists (see seats.resolve).
+// attendees it lists (see seats.key).
 func Fold(observations []Observation) map[BookingKey]Booking {
 	f := newFolder(observations)
 	out := make(map[BookingKey]Booking, len(f.heard))

@@ -31,7 +31,8 @@ const (
 //
 // Bookings that follow one another are one chain, and a chain belongs to one
 // lead: it is linked by rescheduleUid, and by iCalUID where a follower (sequence
-// above 0) names neither a predecessor nor a reference. First match wins:
+// above 0) names neither a predecessor nor a reference; never by iCalUID in a
+// seated event, whose seats share it. First match wins:
 //
 //  1. the latest operator's decision about a booking of the chain;
 //  2. the reference on the chain's earliest observation that carries a valid
@@ -44,7 +45,8 @@ const (
 // person. Of a seated event the order of the carriers is turned round, because a
 // later seat can inherit the first booker's metadata (calcom.md §2.2): a seat's
 // own answer counts first, and metadata only if no other seat of the uid has
-// shown the same reference in its answers, or earlier.
+// shown the same reference in its answers, or earlier. What somebody brings whose
+// seat is not known counts only if no other seat has shown it so.
 func Match(observations []Observation, known map[SubmissionID]LeadID) map[BookingKey]Tie {
 	m := matcher{folder: newFolder(observations), known: known}
 	m.look()
@@ -104,14 +106,8 @@ func (m *matcher) root(key BookingKey) BookingKey {
 	return key
 }
 
-// join keeps the smaller key as the root, so that the result has no order in it.
-func (m *matcher) join(a, b BookingKey) {
-	a, b = m.root(a), m.root(b)
-	if compareKeys(a, b) > 0 {
-		a, b = b, a
-	}
-	m.parent[b] = a
-}
+// join makes two chains one. Which of their bookings becomes the root tells nothing.
+func (m *matcher) join(a, b BookingKey) { m.parent[m.root(b)] = m.root(a) }
 
 // iCalRoots finds, for each iCalUID, the one chain that has it; the zero key
 // where there are several, and for seated events, whose seats share it.

@@ -122,10 +122,6 @@ type Observation struct {
 	Lead    LeadID    `json:"lead,omitempty"`    // the operator's decision; empty from other sources
 }
 
-// key is the booking an observation names by itself. See seats.resolve for one
-// without a seat in a seated event.
-func (o *Observation) key() BookingKey { return BookingKey{o.UID, o.Seat} }
-
 // asOf is the time that orders the attributes.
 func (o *Observation) asOf() time.Time {
 	if o.AsOf.IsZero() {

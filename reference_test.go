@@ -48,6 +48,7 @@ func TestReferenceOpensForItsSiteAndKeysOnly(t *testing.T) {
 		{"space before", Keys{key1}, "acme", " " + reference, false},
 		{"ID in capitals", Keys{key1}, "acme", strings.ToUpper(reference[:30]) + reference[30:], false},
 		{"signature in capitals", Keys{key1}, "acme", reference[:31] + strings.ToUpper(reference[31:]), false},
+		{"signed, but not of an ID's form", Keys{key1}, "acme", Keys{key1}.Sign("acme", "sub_01H2XCEJQTF2NBREXX3VQJHP41"), false},
 		{"second signature", Keys{key1}, "acme", reference + reference[30:], false},
 		{"signature of another submission", Keys{key1}, "acme", "sub_01h2xcejqtf2nbrexx3vqjhp42" + reference[30:], false},
 		{"very long", Keys{key1}, "acme", strings.Repeat("a", 1<<20), false},
