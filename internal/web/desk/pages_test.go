@@ -1,0 +1,359 @@
+package desk
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// filled is a bench with something on every page, and the addresses of the pages.
+func filled(t *testing.T) (*bench, map[string]string) {
+	b := newBench(t)
+	s := b.submit(nil)
+	b.hear("BOOKING_CREATED", s, b.booked("uid1", 48*time.Hour))
+	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", 24*time.Hour))
+	b.unverified(`{"a":1}`)
+	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
+	b.must(err)
+	pages := map[string]string{
+		"leads": "/desk/", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
+		"filtered": "/desk/?site=northside&stage=won",
+	}
+	for i, f := range open {
+		pages[fmt.Sprintf("failure %d", i)] = "/desk/failures/" + string(f.ID)
+	}
+	if len(open) != 2 {
+		t.Fatalf("%d failures, want 2", len(open))
+	}
+	return b, pages
+}
+
+func TestEveryPageNeedsASession(t *testing.T) {
+	b, pages := filled(t)
+	v := b.visitor()
+	pages["events"], pages["nothing"] = "/desk/events", "/desk/nothing"
+	for name, path := range pages {
+		p := v.get(path)
+		if want := map[string]int{"events": 401}[name]; p.status != max(want, 303) {
+			t.Errorf("%s answered %d", name, p.status)
+		}
+		lacks(t, p.body, "Dana", "uid1", "stray", "Wrong signature")
+		if p := v.do("GET", path, nil, liveHeader, "1"); p.status != 401 {
+			t.Errorf("%s, live, answered %d", name, p.status)
+		}
+	}
+	if p := v.get("/desk/sign-in"); p.status != 200 {
+		t.Errorf("the sign-in page answered %d", p.status)
+	}
+	if p := v.get("/desk"); p.header.Get("Location") != "/desk/" {
+		t.Errorf("/desk leads to %q", p.header.Get("Location"))
+	}
+}
+
+var (
+	h1      = regexp.MustCompile(`<h1[ >]`)
+	inlines = regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(?:[^>]*)>[^<]`)
+	ids     = regexp.MustCompile(`\sid="([^"]*)"`)
+	local   = regexp.MustCompile(`href="#([^"]*)"`)
+	assets  = regexp.MustCompile(`(?:src|href)="(/desk/assets/[^"]*)"`)
+	outside = regexp.MustCompile(`<(?:script|link|img|iframe)[^>]*(?:src|href)="(?:https?:)?//`)
+)
+
+// Every page has one heading of the first level, nothing that its policy would
+// block, no ID twice and no link into itself that leads nowhere.
+func TestEveryPageIsWellMade(t *testing.T) {
+	b, pages := filled(t)
+	v := b.signedIn()
+	pages["error"] = "/desk/nothing"
+	bodies := map[string]got{"sign-in": b.visitor().get("/desk/sign-in")}
+	for name, path := range pages {
+		bodies[name] = v.get(path)
+	}
+	for name, p := range bodies {
+		if n := len(h1.FindAllString(p.body, -1)); n != 1 {
+			t.Errorf("%s has %d h1", name, n)
+		}
+		if found := inlines.FindString(p.body); found != "" {
+			t.Errorf("%s has %q inline", name, found)
+		}
+		if found := outside.FindString(p.body); found != "" {
+			t.Errorf("%s loads %q", name, found)
+		}
+		seen := map[string]bool{}
+		for _, id := range ids.FindAllStringSubmatch(p.body, -1) {
+			if seen[id[1]] {
+				t.Errorf("%s has the ID %q twice", name, id[1])
+			}
+			seen[id[1]] = true
+		}
+		for _, to := range local.FindAllStringSubmatch(p.body, -1) {
+			if !seen[to[1]] {
+				t.Errorf("%s links to #%s, which is not there", name, to[1])
+			}
+		}
+		for _, a := range assets.FindAllStringSubmatch(p.body, -1) {
+			if got := b.visitor().get(a[1]); got.status != 200 || !strings.Contains(got.header.Get("Cache-Control"), "immutable") {
+				t.Errorf("%s: %s answered %d", name, a[1], got.status)
+			}
+		}
+		h := p.header
+		if h.Get("Content-Security-Policy") != "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types handoff-desk" {
+			t.Errorf("%s: policy %q", name, h.Get("Content-Security-Policy"))
+		}
+		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
+			t.Errorf("%s: headers %v", name, h)
+		}
+	}
+}
+
+func TestErrorsSayWhatToDoAndNothingInternal(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	for path, status := range map[string]int{
+		"/desk/leads/lead_01jdb7z5q4x3s8m2k9v6t1n0rc": 404,
+		"/desk/leads/nonsense":                        404,
+		"/desk/failures/' OR 1=1 --":                  404,
+		"/desk/?site=unknown":                         404,
+		"/desk/?before=nonsense":                      400,
+		"/desk/?before=2026-01-01T00:00:00.000000Z_x": 400,
+		"/desk/assets/desk.css":                       404,
+		"/desk/assets/../desk.go":                     307, // by the mux, to its clean form
+	} {
+		p := v.get(strings.ReplaceAll(path, " ", "%20"))
+		if p.status != status {
+			t.Errorf("%s answered %d, want %d", path, p.status, status)
+		}
+		if status != 307 {
+			contains(t, p.body, "<h1>", "To the leads")
+		}
+		lacks(t, p.body, "invalid", "sql", "store:", "lead_01")
+	}
+	b.must(b.db.Close())
+	p := v.get("/desk/")
+	if p.status != http.StatusServiceUnavailable || p.header.Get("Retry-After") == "" {
+		t.Errorf("without a store: %d", p.status)
+	}
+	lacks(t, p.body, "sql", "closed", "unavailable")
+}
+
+// What visitors and strangers write is shown as they wrote it, and does nothing.
+func TestHostileTextIsEscaped(t *testing.T) {
+	b := newBench(t)
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}`
+	s := b.submit(func(s *handoff.Submission) {
+		s.Name, s.Phone, s.Message = evil, `+44" onclick="alert(3)`, evil
+		s.Answers = []handoff.Answer{{ID: "q", Label: evil, Value: evil}}
+		s.Consent = handoff.Consent{Wording: evil, Given: true}
+		s.Context = handoff.Context{Landing: evil, Referrer: "javascript:alert(4)", Campaign: map[string]string{"utm_source": evil, evil: evil}}
+	})
+	o := b.booked(evil, 24*time.Hour)
+	o.Location, o.Reason, o.Host.Name, o.Title = "javascript:alert(5)", evil, evil, evil
+	o.Attendees = []handoff.Person{{Name: evil, Email: evil, TimeZone: "../../etc/passwd"}}
+	b.hear("BOOKING_CREATED", s, o)
+	reference := string(s.ID) + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 18))
+	b.unverified(`{"x":"</pre><script>alert(6)</script>","r":"` + reference + `","bidi":"` + "\u202e" + `"}`)
+	b.unverified("not JSON <script>alert(7)</script> \x00 \xff")
+	v := b.signedIn()
+	list, lead := v.page("/desk/"), v.page("/desk/leads/"+string(s.Lead))
+	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
+	b.must(err)
+	all := list + lead
+	for _, f := range open {
+		all += v.page("/desk/failures/" + string(f.ID))
+	}
+	lacks(t, all, "<script>", "<img src=x", `" onclick`, `href="javascript:`, reference, "\u202e", "\x00")
+	contains(t, list, "&lt;script&gt;alert(1)")
+	contains(t, all, "javascript:alert(5)", "alert(6)", "alert(7)", `\u202e`, string(s.ID)+".[signature hidden]")
+}
+
+func TestLeadsAreListedFilteredAndPaged(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	contains(t, v.page("/desk/"), "No leads yet")
+	for i := range pageSize + 5 {
+		b.submit(func(s *handoff.Submission) { s.Name = fmt.Sprintf("Visitor %03d", i) })
+	}
+	roof := b.submit(func(s *handoff.Submission) {
+		s.Site, s.Service, s.Name = "northside", "roof", "Nora North"
+		s.Context.Campaign = map[string]string{"utm_source": "spring-mail"}
+	})
+	booked := b.submit(func(s *handoff.Submission) { s.Name, s.Context.Referrer = "Bo Booked", "https://www.duckduckgo.com/" })
+	b.hear("BOOKING_CREATED", booked, b.booked("uid1", 26*time.Hour))
+
+	first := v.page("/desk/")
+	contains(t, first, "Bo Booked", "Nora North", "Visitor 054", "Roof survey", "spring-mail", ">duckduckgo.com<", "tomorrow", "Northside", "Older →",
+		`<b>57</b> <span>All`, `<b>56</b> <span>New`, `<b>1</b> <span>Booked`, `<b>0</b> <span>Won`)
+	lacks(t, first, "Visitor 006", "Newest")
+	if strings.Index(first, "Bo Booked") > strings.Index(first, "Nora North") {
+		t.Error("the newest lead is not first")
+	}
+
+	older := regexp.MustCompile(`href="([^"]*)" rel="next"`).FindStringSubmatch(first)
+	second := v.page(strings.ReplaceAll(older[1], "&amp;", "&"))
+	contains(t, second, "Visitor 006", "Visitor 000", "Newest")
+	lacks(t, second, "Visitor 007", "Older →")
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(`data-lead="([^"]*)"`).FindAllStringSubmatch(first+second, -1) {
+		if seen[m[1]] {
+			t.Errorf("%s is on both pages", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) != pageSize+7 {
+		t.Errorf("%d leads on both pages", len(seen))
+	}
+
+	only := v.page("/desk/?stage=booked")
+	contains(t, only, "Bo Booked", `<b>57</b> <span>All`)
+	lacks(t, only, "Visitor", "Nora")
+	only = v.page("/desk/?site=northside")
+	contains(t, only, string(roof.Lead), `<b>1</b> <span>New`, "/desk/?site=northside&amp;stage=won")
+	lacks(t, only, "Visitor", "Bo Booked")
+	contains(t, v.page("/desk/?site=northside&stage=won"), "No lead stands at “Won”", `href="/desk/?site=northside"`)
+}
+
+// A lead's page tells its bookings as one chain, and each change with its cause.
+func TestLeadShowsItsStory(t *testing.T) {
+	b := newBench(t)
+	s := b.submit(func(s *handoff.Submission) {
+		s.Message = "Boiler is\n20 years old"
+		s.Answers = []handoff.Answer{{ID: "rooms", Label: "How many rooms?", Value: "Three"}}
+		s.Consent = handoff.Consent{Wording: "You may call me.", Given: true, At: b.clock.now()}
+	})
+	one := b.booked("uidOne", 48*time.Hour)
+	one.Location = "integrations:daily"
+	b.hear("BOOKING_CREATED", s, one)
+	two := b.booked("uidTwo", 72*time.Hour)
+	two.Predecessor, two.Reason = "uidOne", "I am away"
+	two.Location = "https://meet.example/abc"
+	b.hear("BOOKING_RESCHEDULED", handoff.Submission{}, two)
+
+	page := b.signedIn().page("/desk/leads/" + string(s.Lead))
+	contains(t, page, "How many rooms?", "Three", "Boiler is\n20 years old", "You may call me.", "Given",
+		"uidOne", "uidTwo", "Moved", "Confirmed", "Cal Video", `href="https://meet.example/abc" rel="noopener noreferrer"`,
+		"for the visitor", "New York time", "I am away", "Call moved to another time", "Cal.com says", "Form sent")
+	lacks(t, page, "live bookings", "another address", "asked about")
+	chain, _, _ := strings.Cut(page[strings.Index(page, `<ol class="chain">`):], "</ol>")
+	if strings.Count(page, `<ol class="chain">`) != 1 || strings.Index(chain, "uidOne") > strings.Index(chain, ">uidTwo</code></dd>") {
+		t.Error("the two bookings are not one chain, the first one first")
+	}
+	cause := regexp.MustCompile(`because: <a href="#(fact-[0-9a-f]+)">Cal.com: booking created</a>`).FindStringSubmatch(page)
+	if cause == nil || !strings.Contains(page, `<li id="`+cause[1]+`" class="fact">`) {
+		t.Error("the change of stage does not lead to its cause")
+	}
+	if order := []int{strings.Index(page, "because: <a href=\"#fact"), strings.Index(page, `<li id="`+cause[1]), strings.Index(page, "Form sent")}; !slices.IsSorted(order) {
+		t.Errorf("the timeline is not the newest first: %v", order)
+	}
+}
+
+// Notes say what a person should look at, and nothing if there is nothing.
+func TestNotes(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	site := Site{TimeZone: time.UTC, Pipeline: handoff.DefaultPipeline(), Services: map[string]string{"leak": "Leak detection"}, EventTypes: map[int64]string{10: "boiler", 11: "leak"}}
+	call := func(uid string, in time.Duration, change func(*handoff.Booking)) handoff.Booking {
+		b := handoff.Booking{BookingKey: handoff.BookingKey{UID: uid}, Status: handoff.Accepted, Start: now.Add(in), End: now.Add(in + time.Hour), EventType: 10, Attendee: handoff.Person{Email: "Dana@example.com"}}
+		if change != nil {
+			change(&b)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name     string
+		bookings []handoff.Booking
+		manual   *handoff.Manual
+		want     []string
+	}{
+		{"none", nil, nil, nil},
+		{"one call", []handoff.Booking{call("a", time.Hour, nil)}, nil, nil},
+		{"two calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, []string{"There are two live bookings."}},
+		{"one past, one ahead", []handoff.Booking{call("a", -9*time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, nil},
+		{"one cancelled, one ahead", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Status = handoff.Cancelled }), call("b", 9*time.Hour, nil)}, nil, nil},
+		{"another address", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Attendee.Email = "sam@example.com" })}, nil, []string{"another address than the form’s: sam@example.com"}},
+		{"another service", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.EventType = 11 })}, nil, []string{"Booked as “Leak detection”, but asked about “boiler”."}},
+		{"no service", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.EventType = 99 })}, nil, []string{"event type 99"}},
+		{"visitor absent", []handoff.Booking{call("a", -9*time.Hour, func(b *handoff.Booking) { b.NoShow = true })}, nil, []string{"The visitor did not come"}},
+		{"host absent", []handoff.Booking{call("a", -9*time.Hour, func(b *handoff.Booking) { b.HostAbsent = true })}, nil, []string{"The host did not come"}},
+		{"forked", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) {
+			b.Status, b.Successors = handoff.Rescheduled, []handoff.BookingKey{{UID: "b"}, {UID: "c"}}
+		})}, nil, []string{"moved twice"}},
+		{"a person's stage", nil, &handoff.Manual{Stage: "won", Ruled: "new"}, []string{"A person set the stage “Won”. By its bookings it would be “New”."}},
+	} {
+		l := store.LeadDetail{Lead: handoff.Lead{Email: "dana@example.com", Service: "boiler", Manual: tt.manual}, Bookings: tt.bookings}
+		if tt.manual != nil {
+			l.Stage = tt.manual.Stage
+		}
+		got := notes(site, l, now)
+		if len(got) != len(tt.want) {
+			t.Errorf("%s: %v", tt.name, got)
+			continue
+		}
+		for i, want := range tt.want {
+			if !strings.Contains(got[i].Text, want) {
+				t.Errorf("%s: %q, want %q", tt.name, got[i].Text, want)
+			}
+		}
+	}
+}
+
+// What anybody can send is kept apart, and cannot push out what Cal.com signed.
+func TestFailuresAreKeptApart(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	contains(t, v.page("/desk/failures"), "Nothing waits.")
+	contains(t, v.page("/desk/failures?settled=1"), "No failure was ever noted.")
+	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", 24*time.Hour))
+	for i := range 150 {
+		b.unverified(fmt.Sprint(i))
+	}
+	page := v.page("/desk/failures")
+	signed, unverified, ok := strings.Cut(page, `<section class="group unverified"`)
+	if !ok || strings.Count(signed, "Booked without a reference") != 1 || strings.Contains(unverified, "Booked without a reference") || strings.Contains(signed, "Wrong signature") {
+		t.Error("the two kinds are not apart")
+	}
+	contains(t, v.page("/desk/"), `data-count="151"`)
+
+	open, err := b.db.FailuresByTrust(t.Context(), store.FailureFilter{}, true)
+	b.must(err)
+	path := "/desk/failures/" + string(open[0].ID)
+	contains(t, v.page(path), "Booked without a reference", "Decide which lead it belongs to", "no_reference", "stray", "&#34;triggerEvent&#34;: &#34;BOOKING_CREATED&#34;", "once")
+
+	// A later fact settles it: it leaves the list of open ones, and is still there.
+	s := b.submit(nil)
+	o := b.booked("stray", 24*time.Hour)
+	o.Source, o.Status = handoff.FromEvent, handoff.Accepted
+	b.hear("BOOKING_PAID", s, o)
+	lacks(t, v.page("/desk/failures"), "Booked without a reference")
+	contains(t, v.page("/desk/failures?settled=1"), "Booked without a reference")
+	contains(t, v.page(path), "Settled", "a later fact settled it")
+}
+
+// Times are the site's, and say so where sites differ.
+func TestTimesAreTheSites(t *testing.T) {
+	at := time.Date(2026, 7, 1, 23, 30, 0, 0, time.UTC)
+	zone := london()
+	for _, tt := range []struct{ got, want string }{
+		{span(at, at.Add(30*time.Minute), zone).Text, "Thu 2 Jul 2026, 00:30–01:00 BST"},
+		{span(at.Add(-time.Hour), at.Add(time.Hour), time.UTC).Text, "Wed 1 Jul 2026, 22:30 – Thu 2 Jul, 00:30 UTC"},
+		{span(at, time.Time{}, zone).Text, "Thu 2 Jul 2026, 00:30 BST"},
+		{span(time.Time{}, time.Time{}, zone).Text, ""},
+		{day(at, at.Add(-time.Hour), zone), "tomorrow"}, // 23:30 there, and 00:30
+		{day(at, at.Add(-time.Hour), time.UTC), "today"},
+		{day(at, at.Add(24*time.Hour), zone), "yesterday"},
+		{day(at, at.Add(-72*time.Hour), zone), "Thu 2 Jul"},
+		{day(at.AddDate(-1, 0, 0), at, zone), "2 Jul 2025"},
+		{zoneWords(zone), "London time"},
+		{zoneWords(time.UTC), "UTC"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}

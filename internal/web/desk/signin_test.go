@@ -1,0 +1,323 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+func form(email, password, next string) url.Values {
+	return url.Values{"email": {email}, "password": {password}, "next": {next}}
+}
+
+// Whatever is wrong with what somebody typed, the answer is the same.
+func TestSignInTellsNothing(t *testing.T) {
+	b := newBench(t)
+	b.must(b.db.PutUser(t.Context(), store.User{Email: "broken@x.example", PasswordHash: "$argon2id$nonsense"}))
+	var said string
+	for _, tt := range []struct {
+		name, email, password string
+		status                int
+	}{
+		{"good", email, password, 303},
+		{"address in capitals, with spaces", " Priya@Brightwater.Example ", password, 303},
+		{"wrong password", email, "correct horse batterz", 422},
+		{"unknown operator", "nobody@brightwater.example", password, 422},
+		{"no password", email, "", 422},
+		{"nothing at all", "", "", 422},
+		{"password too long", email, strings.Repeat("x", 10_000), 422},
+		{"a hash that cannot be read", "broken@x.example", password, 422},
+	} {
+		v := b.visitor()
+		p := v.post("/desk/sign-in", form(tt.email, tt.password, ""))
+		if p.status != tt.status || (v.token() != "") != (tt.status == 303) {
+			t.Errorf("%s: answered %d, token %q", tt.name, p.status, v.token())
+		}
+		if tt.status != 422 {
+			continue
+		}
+		_, alert, _ := strings.Cut(p.body, `role="alert"`)
+		alert, _, _ = strings.Cut(alert, "</div>")
+		if said != "" && alert != said || alert == "" {
+			t.Errorf("%s: said %q, others %q", tt.name, alert, said)
+		}
+		said = alert
+		lacks(t, p.body, "batterz")
+	}
+	if v := b.visitor(); v.post("/desk/sign-in", url.Values{"email": {strings.Repeat("x", 20_000)}}).status != 400 {
+		t.Error("a form of any size is read")
+	}
+}
+
+// An unknown operator costs the same work as a known one: the same number of
+// hashes of the same cost.
+func TestUnknownOperatorCostsTheSameWork(t *testing.T) {
+	b := newBench(t)
+	known, err := parseHash(hashed())
+	b.must(err)
+	decoy, err := parseHash(b.desk.decoy)
+	b.must(err)
+	if decoy.memory != known.memory || decoy.time != known.time || decoy.threads != known.threads || len(decoy.key) != len(known.key) {
+		t.Errorf("decoy %+v, known %+v", decoy, known)
+	}
+	if VerifyPassword(b.desk.decoy, "") || VerifyPassword("", "") || VerifyPassword(hashed(), "") {
+		t.Error("an empty password is right")
+	}
+	// Without a free place both wait, so both hash.
+	for range maxHashing {
+		b.desk.hashing <- struct{}{}
+	}
+	for _, hash := range []string{hashed(), "", "nonsense"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.desk.verify(ctx, hash, password); !errors.Is(err, errBusy) {
+			t.Errorf("%.20q: %v", hash, err)
+		}
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	for _, tt := range []struct {
+		password string
+		ok       bool
+	}{
+		{"elevenchars", false},
+		{"twelve chars", true},
+		{"zwölfzeichen", true}, // counted in characters
+		{strings.Repeat("x", MaxPassword), true},
+		{strings.Repeat("x", MaxPassword+1), false},
+	} {
+		h, err := HashPassword(tt.password)
+		if (err == nil) != tt.ok || !tt.ok && !errors.Is(err, handoff.ErrInvalid) {
+			t.Errorf("%q: %v", tt.password, err)
+		}
+		if tt.ok && (!VerifyPassword(h, tt.password) || VerifyPassword(h, tt.password+"x") || VerifyPassword(h[:len(h)-3], tt.password)) {
+			t.Errorf("%q: its hash does not verify as it should", tt.password)
+		}
+	}
+	a, _ := HashPassword(password)
+	if a == hashed() || !strings.HasPrefix(a, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash %s", a)
+	}
+	for _, hash := range []string{
+		"$argon2id$v=19$m=999999999,t=2,p=1$c29tZXNhbHQ$c29tZWtleXNvbWVrZXlzb21l",
+		"$argon2id$v=19$m=19456,t=9999,p=1$c29tZXNhbHQ$c29tZWtleXNvbWVrZXlzb21l",
+		"$argon2id$v=19$m=19456,t=2,p=1 x$c29tZXNhbHQ$c29tZWtleXNvbWVrZXlzb21l",
+		"$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$c29tZWtleXNvbWVrZXlzb21l",
+		"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$", "", "plain",
+	} {
+		if _, err := parseHash(hash); err == nil {
+			t.Errorf("%q was read", hash)
+		}
+	}
+}
+
+// A source may try so often, then it has to wait; another one need not.
+func TestTooManySignInsFromOneSource(t *testing.T) {
+	b := newBench(t)
+	b.desk.pause = func(context.Context, time.Duration) {}
+	b.desk.Source = func(r *http.Request) string { return r.Header.Get("X-Test-Source") }
+	v := b.visitor()
+	for i := range maxSignIns {
+		if p := v.do("POST", "/desk/sign-in", form(email, "wrong", ""), "X-Test-Source", "a"); p.status != 422 {
+			t.Fatalf("attempt %d answered %d", i+1, p.status)
+		}
+	}
+	p := v.do("POST", "/desk/sign-in", form(email, password, ""), "X-Test-Source", "a")
+	if p.status != 429 || p.header.Get("Retry-After") == "" || v.token() != "" {
+		t.Errorf("after %d attempts: %d, Retry-After %q", maxSignIns, p.status, p.header.Get("Retry-After"))
+	}
+	contains(t, p.body, "too many attempts")
+	if p := v.do("POST", "/desk/sign-in", form(email, password, ""), "X-Test-Source", "b"); p.status != 303 {
+		t.Errorf("the operator, elsewhere, is locked out: %d", p.status)
+	}
+}
+
+// Wrong passwords make an account slow, within bounds, and no other account.
+func TestAnAccountBecomesSlowAndIsNeverLocked(t *testing.T) {
+	b := newBench(t)
+	var waits []time.Duration
+	b.desk.pause = func(_ context.Context, d time.Duration) { waits = append(waits, d) }
+	n := 0
+	b.desk.Source = func(*http.Request) string { n++; return string(rune('a' + n)) } // each from elsewhere
+	v := b.visitor()
+	for range slowAfter + 20 {
+		v.post("/desk/sign-in", form(email, "wrong", ""))
+	}
+	if waits[0] != 0 || waits[slowAfter-1] != 0 || waits[slowAfter] != slowStep || waits[len(waits)-1] != slowest {
+		t.Errorf("waits %v", waits)
+	}
+	if p := v.post("/desk/sign-in", form(email, password, "")); p.status != 303 {
+		t.Errorf("the right password answered %d", p.status)
+	}
+	if got := b.desk.slowness("other@brightwater.example"); got != 0 {
+		t.Errorf("another account waits %s", got)
+	}
+}
+
+// Who knew a session's name before somebody signed in with it is not signed in.
+func TestSignInRenewsTheSession(t *testing.T) {
+	b := newBench(t)
+	u, _ := url.Parse(b.url)
+	v := b.visitor()
+	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: "handoff", Value: "planted", Path: "/"}})
+	v.post("/desk/sign-in", form(email, password, ""))
+	first := v.token()
+	if first == "planted" || len(first) < 40 {
+		t.Fatalf("token %q", first)
+	}
+	if p := v.post("/desk/sign-in", form(email, password, "")); p.status != 303 || v.token() == first {
+		t.Fatalf("signed in again: %d, the same token %v", p.status, v.token() == first)
+	}
+	thief := b.visitor()
+	for _, token := range []string{"planted", first} {
+		thief.client.Jar.SetCookies(u, []*http.Cookie{{Name: "handoff", Value: token, Path: "/"}})
+		if p := thief.get("/desk/"); p.status != 303 {
+			t.Errorf("token %q opens the desk: %d", token, p.status)
+		}
+	}
+}
+
+func TestSessionCookie(t *testing.T) {
+	b := newBench(t)
+	for _, tt := range []struct {
+		secure bool
+		want   []string
+	}{
+		{false, []string{"handoff=", "; Path=/", "; HttpOnly", "; SameSite=Lax"}},
+		{true, []string{"__Host-handoff=", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"}},
+	} {
+		d, err := New(Config{Store: b.db, Secure: tt.secure})
+		b.must(err)
+		r := httptest.NewRequest("POST", "/desk/sign-in", strings.NewReader(form(email, password, "").Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		cookie := w.Header().Get("Set-Cookie")
+		for _, want := range tt.want {
+			if !strings.Contains(cookie, want) {
+				t.Errorf("secure %v: cookie %q lacks %q", tt.secure, cookie, want)
+			}
+		}
+		if strings.Contains(cookie, "Domain") || strings.Contains(cookie, "Expires") {
+			t.Errorf("cookie %q", cookie)
+		}
+	}
+}
+
+// A session ends when it is left, when it is not used, after its life, with its
+// operator's password, and nothing else of it is left in the store.
+func TestSessionsEnd(t *testing.T) {
+	closed := func(v *visitor, why string) {
+		t.Helper()
+		if p := v.get("/desk/"); p.status != 303 || p.header.Get("Location") != "/desk/sign-in" {
+			t.Errorf("%s: the desk answers %d", why, p.status)
+		}
+	}
+	t.Run("signed out", func(t *testing.T) {
+		b := newBench(t)
+		v := b.signedIn()
+		token := v.token()
+		if p := v.get("/desk/sign-out"); p.status != 404 {
+			t.Errorf("a link signs out: %d", p.status)
+		}
+		v.post("/desk/sign-out", nil)
+		if v.token() != "" {
+			t.Error("the cookie is left")
+		}
+		closed(v, "signed out")
+		if _, found, _ := b.db.Sessions().FindCtx(t.Context(), token); found {
+			t.Error("the session is left in the store")
+		}
+	})
+	t.Run("not used", func(t *testing.T) {
+		b := newBench(t)
+		v := b.signedIn()
+		b.clock.pass(sessionIdle - time.Hour)
+		v.page("/desk/")
+		// What the page fetches by itself is no use of it.
+		if p := v.do("GET", "/desk/", nil, liveHeader, "1"); p.status != 200 {
+			t.Errorf("live: %d", p.status)
+		}
+		b.clock.pass(2 * time.Hour)
+		if p := v.do("GET", "/desk/", nil, liveHeader, "1"); p.status != 401 {
+			t.Errorf("live, ended: %d", p.status)
+		}
+		closed(v, "idle")
+	})
+	t.Run("new password", func(t *testing.T) {
+		b := newBench(t)
+		v := b.signedIn()
+		hash, err := HashPassword("another password")
+		b.must(err)
+		b.must(b.db.PutUser(t.Context(), store.User{Email: email, PasswordHash: hash}))
+		closed(v, "new password")
+	})
+}
+
+// A link to the sign-in page leads back into the desk, and nowhere else.
+func TestNoOpenRedirect(t *testing.T) {
+	b := newBench(t)
+	for next, want := range map[string]string{
+		"/desk/leads/lead_x?a=b":            "/desk/leads/lead_x?a=b",
+		"/desk/failures?settled=1":          "/desk/failures?settled=1",
+		"":                                  "/desk/",
+		"https://evil.example/desk/":        "/desk/",
+		"//evil.example/desk/":              "/desk/",
+		"/\\evil.example/desk/":             "/desk/",
+		"/desk/..//evil.example":            "/desk/",
+		"/desk/../book/sub_1":               "/desk/",
+		"/desk//evil.example":               "/desk/",
+		"/desk/%2e%2e/%2e%2e/x":             "/desk/",
+		"/desk/%5c..%5cevil.example":        "/desk/",
+		"/deskevil":                         "/desk/",
+		"javascript:alert(1)":               "/desk/",
+		"/desk/\r\nSet-Cookie: a=b":         "/desk/",
+		"/desk/#x":                          "/desk/",
+		"/desk/sign-in?next=/desk/":         "/desk/",
+		"/desk/sign-out":                    "/desk/",
+		"/desk/events":                      "/desk/",
+		"/desk/" + strings.Repeat("x", 600): "/desk/",
+	} {
+		if got := localPage(next); got != want {
+			t.Errorf("next %q leads to %q, want %q", next, got, want)
+		}
+	}
+	v := b.visitor()
+	p := v.get("/desk/failures?settled=1")
+	if to := p.header.Get("Location"); p.status != 303 || to != "/desk/sign-in?next=%2Fdesk%2Ffailures%3Fsettled%3D1" {
+		t.Fatalf("%d to %q", p.status, to)
+	}
+	contains(t, v.page(p.header.Get("Location")), `name="next" value="/desk/failures?settled=1"`)
+	if p := v.post("/desk/sign-in", form(email, password, "https://evil.example/")); p.header.Get("Location") != "/desk/" {
+		t.Errorf("led to %q", p.header.Get("Location"))
+	}
+	if p := v.get("/desk/sign-in?next=//evil.example"); p.header.Get("Location") != "/desk/" {
+		t.Errorf("signed in already: led to %q", p.header.Get("Location"))
+	}
+}
+
+// Another website can neither sign anybody in nor out.
+func TestCrossSiteWritesAreRefused(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	for _, path := range []string{"/desk/sign-in", "/desk/sign-out", "/desk/failures"} {
+		for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+			if p := v.do("POST", path, form(email, password, ""), headers...); p.status != 403 {
+				t.Errorf("POST %s with %v answered %d", path, headers, p.status)
+			}
+		}
+	}
+	v.page("/desk/") // still signed in
+	if p := v.do("POST", "/desk/sign-out", nil, "Sec-Fetch-Site", "same-origin"); p.status != 303 {
+		t.Errorf("our own form answered %d", p.status)
+	}
+}
