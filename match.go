@@ -36,8 +36,8 @@ const (
 //
 //  1. the latest operator's decision about a booking of the chain;
 //  2. the reference on the chain's earliest observation that carries a valid
-//     one, earliest by iCalSequence, Cal.com's time and digest; from metadata,
-//     else from the booking question;
+//     one, earliest by what replaced what, then iCalSequence, Cal.com's time and
+//     digest; from metadata, else from the booking question;
 //  3. otherwise none. Never by e-mail, phone or name.
 //
 // A later reference of another submission does not move the chain, since a
@@ -51,6 +51,7 @@ func Match(observations []Observation, known map[SubmissionID]LeadID) map[Bookin
 	m := matcher{folder: newFolder(observations), known: known}
 	m.look()
 	m.tieChains()
+	m.depth = m.depths()
 	out := make(map[BookingKey]Tie, len(m.heard))
 	for _, chain := range m.chains() {
 		tie := m.tie(chain)
@@ -65,6 +66,8 @@ type matcher struct {
 	*folder
 	known  map[SubmissionID]LeadID
 	parent map[BookingKey]BookingKey // union-find over the chain links
+	links  []move                    // what replaced what, where it is told apart
+	depth  map[BookingKey]int
 	seen   map[place]map[BookingKey]sighting
 }
 
@@ -81,6 +84,7 @@ func (m *matcher) tieChains() {
 		for _, one := range moves {
 			if !slices.ContainsFunc(moves, one.mixesWith) {
 				m.join(one.from, one.to)
+				m.links = append(m.links, one)
 			}
 		}
 	}
@@ -169,12 +173,53 @@ func (m *matcher) chains() [][]BookingKey {
 type claim struct {
 	by         *Observation
 	submission SubmissionID
+	depth      int // how many bookings its own one replaced
+}
+
+// byClaim orders claims by their place in the chain. What replaced what counts
+// before anything that only tells it: an answer of the API about the first booking
+// is newer than the webhook of the second, and has no sequence.
+func byClaim(a, b claim) int { return cmp.Or(cmp.Compare(a.depth, b.depth), byChain(a.by, b.by)) }
+
+// depths says how many bookings each booking replaced, one after the other. What
+// goes round in a circle, which Cal.com cannot make, is deeper than all else.
+func (m *matcher) depths() map[BookingKey]int {
+	waits := make(map[BookingKey]int, len(m.heard))
+	next := map[BookingKey][]BookingKey{}
+	for _, l := range m.links {
+		if !slices.Contains(next[l.from], l.to) {
+			next[l.from] = append(next[l.from], l.to)
+			waits[l.to]++
+		}
+	}
+	depths := make(map[BookingKey]int, len(m.heard))
+	var free []BookingKey
+	for key := range m.heard {
+		if waits[key] == 0 {
+			free = append(free, key)
+		}
+	}
+	for ; len(free) > 0; free = free[1:] {
+		for _, to := range next[free[0]] {
+			depths[to] = max(depths[to], depths[free[0]]+1)
+			if waits[to]--; waits[to] == 0 {
+				free = append(free, to)
+			}
+		}
+	}
+	for key, n := range waits {
+		if n > 0 {
+			depths[key] = len(m.heard)
+		}
+	}
+	return depths
 }
 
 // tie decides one chain.
 func (m *matcher) tie(chain []BookingKey) Tie {
 	var decision *Observation
 	var claims []claim
+	var rivals []SubmissionID
 	reason := NoReference
 	for _, key := range chain {
 		for _, o := range m.heard[key] {
@@ -182,8 +227,9 @@ func (m *matcher) tie(chain []BookingKey) Tie {
 				decision = o
 			}
 			if id := m.reference(key, o); id != "" {
-				claims = append(claims, claim{o, id})
+				claims = append(claims, claim{o, id, m.depth[key]})
 			}
+			rivals = append(rivals, m.rivals(key, o)...)
 			reason = worse(reason, o.Carried)
 		}
 	}
@@ -193,18 +239,28 @@ func (m *matcher) tie(chain []BookingKey) Tie {
 	if len(claims) == 0 {
 		return Tie{Reason: reason}
 	}
-	first := slices.MinFunc(claims, func(a, b claim) int { return byChain(a.by, b.by) })
+	first := slices.MinFunc(claims, byClaim)
 	lead, ok := m.known[first.submission]
 	if !ok {
 		return Tie{Reason: SubmissionUnknown}
 	}
 	tie := Tie{Lead: lead, By: ByReference, From: first.by.ID}
-	for _, c := range claims {
-		if other, ok := m.known[c.submission]; ok && other != lead {
+	for _, id := range rivals {
+		if other, ok := m.known[id]; ok && other != lead {
 			tie.Reason = OtherLead
 		}
 	}
 	return tie
+}
+
+// rivals are the valid references of an observation that may name another lead
+// than the chain's: all of them, or, of a seat, which can have inherited one, the
+// one that counts.
+func (m *matcher) rivals(key BookingKey, o *Observation) []SubmissionID {
+	if m.seats[key.UID].seated() {
+		return []SubmissionID{m.reference(key, o)}
+	}
+	return []SubmissionID{o.carried(InMetadata), o.carried(InAnswer)}
 }
 
 // worse keeps the reason that tells a person most: a reference of another site,

@@ -24,7 +24,9 @@ func TestMatch(t *testing.T) {
 		// A reference that verifies, from metadata, else from the booking question.
 		{"metadata", []Observation{obs("1", "u", 1, Accepted, carries(subA))}, ties{keyU: tied(leadA, "1")}},
 		{"booking question", []Observation{obs("1", "u", 1, Accepted, answers(subA))}, ties{keyU: tied(leadA, "1")}},
-		{"metadata before the booking question", []Observation{obs("1", "u", 1, Accepted, answers(subB), carries(subA))}, ties{keyU: tied(leadA, "1")}},
+		{"metadata before the booking question", []Observation{obs("1", "u", 1, Accepted, answers("sub_gone"), carries(subA))}, ties{keyU: tied(leadA, "1")}},
+		{"one body, two leads: metadata's, and a person confirms", []Observation{obs("1", "u", 1, Accepted, answers(subB), carries(subA))},
+			ties{keyU: {leadA, ByReference, "1", OtherLead}}},
 		{"metadata forged, booking question good", []Observation{obs("1", "u", 1, Accepted, forged, answers(subA))}, ties{keyU: tied(leadA, "1")}},
 
 		// A booking we already know: same uid, or its chain.
@@ -74,6 +76,9 @@ func TestMatch(t *testing.T) {
 			ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}}},
 		{"the lower sequence is first, whatever the time", []Observation{obs("1", "u", 9, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB))},
 			ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}}},
+		{"what replaced what comes before sequence and time", []Observation{ // the first webhook was lost, and Cal.com was asked later
+			obs("1", "u", 9, Cancelled, carries(subA)), obs("2", "v", 2, Accepted, after("u"), carries(subB)), obs("3", "w", 1, Accepted, after("v"), carries(subC)),
+		}, ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}, keyW: {leadA, ByReference, "1", OtherLead}}},
 		{"at one sequence the earlier time is first", []Observation{obs("1", "u", 2, Accepted, carries(subB)), obs("2", "u", 1, Accepted, carries(subA))},
 			ties{keyU: {leadA, ByReference, "2", OtherLead}}},
 		{"at one sequence and time the digest decides", []Observation{

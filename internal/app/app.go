@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,14 +67,16 @@ func New(ctx context.Context, c *Config, log *slog.Logger) (*App, error) {
 }
 
 func (a *App) wire(c *Config, keys handoff.Keys, sites []*web.Site, wc web.Config) error {
-	pipelines := map[string]handoff.Pipeline{}
+	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	for _, s := range sites {
-		pipelines[s.ID] = s.Pipeline
+		job := jobs.Site{Pipeline: s.Pipeline, Trust: s.Trust, API: s.API}
 		titles := map[string]string{}
 		for _, v := range s.Content.Services {
 			titles[v.Slug] = v.Title
+			job.EventTypes = append(job.EventTypes, int64(v.EventType))
 		}
+		work[s.ID] = job
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles,
 		})
@@ -85,10 +88,7 @@ func (a *App) wire(c *Config, keys handoff.Keys, sites []*web.Site, wc web.Confi
 	if a.handler, err = web.New(wc); err != nil {
 		return err
 	}
-	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Pipeline: func(site string) (handoff.Pipeline, bool) {
-		p, ok := pipelines[site]
-		return p, ok
-	}}
+	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Sites: work}
 	return nil
 }
 
@@ -187,6 +187,14 @@ func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
 		trust.Retired = append(trust.Retired, retired)
 	}
 	site.Trust = trust
+	if api := sc.Calcom.API; api.URL != "" {
+		site.API = &calcom.API{Base: strings.TrimRight(api.URL, "/")}
+		if api.Key != (Secret{}) {
+			if site.API.Key, err = api.Key.value(c.dir); err != nil {
+				return nil, fmt.Errorf("calcom.api.key: %w", err)
+			}
+		}
+	}
 	if site.Content, err = content.Load(os.DirFS(abs(c.dir, sc.Content))); err != nil {
 		return nil, fmt.Errorf("content: %w", err)
 	}

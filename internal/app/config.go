@@ -57,8 +57,16 @@ type CalcomConfig struct {
 	WebhookSecret Secret `yaml:"webhook_secret"`
 	// PreviousSecret is accepted beside it until a time, after a rotation.
 	PreviousSecret *PreviousSecret `yaml:"previous_webhook_secret"`
+	// API is asked about bookings of which a webhook is missing. Empty: never.
+	API APIConfig `yaml:"api"`
 	// RetiredSecrets are not accepted; a delivery signed with one is named so.
 	RetiredSecrets []Secret `yaml:"retired_webhook_secrets"`
+}
+
+// An APIConfig is Cal.com's API v2.
+type APIConfig struct {
+	URL string `yaml:"url"` // such as https://api.cal.com/v2
+	Key Secret `yaml:"key"` // needed for nothing yet: one booking is public by its uid
 }
 
 // A PreviousSecret is a secret that is still accepted for a while.
@@ -182,6 +190,11 @@ func (s *SiteConfig) check() error {
 			return fmt.Errorf("calcom.origins: %w", err)
 		}
 		s.Calcom.Origins[i] = origin
+	}
+	if api := s.Calcom.API.URL; api != "" {
+		if u, err := url.Parse(api); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			return fmt.Errorf("calcom.api.url: %q; write it like https://api.cal.com/v2", api)
+		}
 	}
 	if p := s.Calcom.PreviousSecret; p != nil && p.Until.IsZero() {
 		return errors.New("calcom.previous_webhook_secret: say until when it is accepted")

@@ -135,7 +135,7 @@ func (d Demo) install(listen, siteURL, calURL string) (secret string, err error)
 	if secret, err = freshSecret(d.Dir, "calcom-webhook"); err != nil {
 		return "", err
 	}
-	return secret, writeConfig(d.Dir, install{Demo: true, Listen: listen, Site: demoSite, URL: siteURL, CalOrigin: calURL})
+	return secret, writeConfig(d.Dir, install{Demo: true, Listen: listen, Site: demoSite, URL: siteURL, CalOrigin: calURL, API: calURL + "/v2"})
 }
 
 // standIn starts Cal.com's stand-in with the event types of the site's services.

@@ -29,6 +29,7 @@ type install struct {
 	Site      string // ID
 	URL       string
 	CalOrigin string
+	API       string
 }
 
 // Init writes an ordinary install into a folder: handoff.yaml, the content of the
@@ -47,7 +48,7 @@ func Init(dir string) error {
 		}
 	}
 	return writeConfig(dir, install{
-		Listen: "127.0.0.1:8080", Site: "main", URL: "https://www.example.com", CalOrigin: "https://app.cal.com",
+		Listen: "127.0.0.1:8080", Site: "main", URL: "https://www.example.com", CalOrigin: "https://app.cal.com", API: "https://api.cal.com/v2",
 	})
 }
 

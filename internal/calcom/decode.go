@@ -169,7 +169,7 @@ func observe(t Trust, m message) (o *handoff.Observation, problem string) {
 		Title: clip(b.Title.V, maxText), EventType: b.EventTypeID.V, Location: clip(b.Location.V, maxText),
 		Host: b.Organizer.V.person(), Attendees: b.Attendees.V.persons(),
 		Recurring: b.Recurring.Set || b.RecurringID.V != "",
-		Carried:   carried(t, &b),
+		Carried:   carried(t, b.Metadata.V.Reference.V, b.Responses.V.Reference.V.Value.V),
 	}
 	o.Start, _ = parseTime(b.StartTime.V)
 	o.End, _ = parseTime(b.EndTime.V)
@@ -194,9 +194,9 @@ func calendarUID(s string) string {
 	return s
 }
 
-// carried judges the references of a body. userFieldsResponses repeats responses
-// and is not read.
-func carried(t Trust, b *booking) []handoff.Carried {
+// carried judges the references of a body or an answer; empty ones are none.
+// userFieldsResponses repeats responses and is not read.
+func carried(t Trust, metadata, answer string) []handoff.Carried {
 	var out []handoff.Carried
 	judge := func(from handoff.Carrier, reference string) {
 		if len(reference) > maxID { // spares decoding it once for every other site
@@ -205,8 +205,8 @@ func carried(t Trust, b *booking) []handoff.Carried {
 			out = append(out, t.Keys.Judge(t.Site, t.OtherSites, from, reference))
 		}
 	}
-	judge(handoff.InMetadata, b.Metadata.V.Reference.V)
-	judge(handoff.InAnswer, b.Responses.V.Reference.V.Value.V)
+	judge(handoff.InMetadata, metadata)
+	judge(handoff.InAnswer, answer)
 	return out
 }
 

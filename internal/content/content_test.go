@@ -137,7 +137,8 @@ func TestLoadNamesFileLineAndField(t *testing.T) {
 		{"image", "services/a.md", body("![x](https://a.example/x.png)"), "services/a.md:9: images are not supported yet"},
 
 		{"calendar is a URL", "services/a.md", strings.Replace(service, "ada/call", "https://cal.com/ada/call", 1), "…services/a.md:6:11: calendar: "},
-		{"calendar climbs", "services/a.md", strings.Replace(service, "ada/call", "ada/call?x=1", 1), "…services/a.md:6:11: calendar: "},
+		{"calendar with a query", "services/a.md", strings.Replace(service, "ada/call", "ada/call?x=1", 1), "…services/a.md:6:11: calendar: "},
+		{"calendar climbs", "services/a.md", strings.Replace(service, "ada/call", "ada/../call", 1), "…services/a.md:6:11: calendar: "},
 		{"embed", "services/a.md", strings.Replace(service, "event_type: 1\n", "event_type: 1\nembed: popup\n", 1), `services/a.md:8:8: embed: "popup" is none of auto, click`},
 		{"call length", "services/a.md", strings.Replace(service, "minutes: 15", "minutes: 0", 1), "services/a.md:5:15: call_minutes: is 0, expected 5 to 480"},
 		{"consent without words", "services/a.md", strings.Replace(service, "event_type: 1\n", "event_type: 1\nconsent:\n  required: true\n", 1), "services/a.md: consent.text: is missing, but consent is required"},

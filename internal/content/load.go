@@ -413,7 +413,7 @@ var (
 	countryForm  = regexp.MustCompile(`^[A-Z]{2}$`)
 	clockForm    = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 	phoneForm    = regexp.MustCompile(`^\+[1-9][0-9 ()-]{5,23}[0-9]$`)
-	calendarForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,80}(/[A-Za-z0-9._-]{1,80}){1,3}$`)
+	calendarForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]{0,79}(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,79}){1,3}$`)
 )
 
 var weekdays = []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}

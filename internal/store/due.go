@@ -11,8 +11,15 @@ import (
 // Ten facts about one booking are one row, and a fact that arrives while the row
 // is worked raises its version, so that the work is done once more.
 
-// KindReconcile is the work of deriving the bookings and leads around one uid.
-const KindReconcile = "reconcile"
+// Kinds of work. The key of both is a booking's uid.
+const (
+	KindReconcile = "reconcile" // derive the bookings and leads around it
+	KindAsk       = "ask"       // ask Cal.com's API about it
+)
+
+// AskAfter is how long a webhook that may still come is waited for, before
+// Cal.com is asked.
+const AskAfter = 5 * time.Second
 
 // Lease is how long a claim holds work that nobody finishes: after a crash the
 // work is due again.
@@ -22,7 +29,7 @@ const Lease = time.Minute
 type Work struct {
 	Site     string
 	Kind     string
-	Key      string // what to work on; of KindReconcile a booking's uid
+	Key      string // what to work on
 	Attempts int    // this one included
 	version  int64
 }
@@ -87,6 +94,11 @@ func (db *DB) finish(ctx context.Context, tx *sql.Tx, w Work) error {
 	_, err = tx.ExecContext(ctx, `
 		UPDATE due SET leased_until = NULL WHERE site = $1 AND kind = $2 AND key = $3`, w.Site, w.Kind, w.Key)
 	return err
+}
+
+// Drop ends work that needs nothing done.
+func (db *DB) Drop(ctx context.Context, w Work) error {
+	return db.tx(ctx, func(tx *sql.Tx) error { return db.finish(ctx, tx, w) })
 }
 
 // Defer gives work back that could not be done, to be tried again after a wait.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"handoff"
@@ -69,6 +70,62 @@ func (db *DB) observe(ctx context.Context, tx *sql.Tx, o *handoff.Observation) e
 		return fmt.Errorf("observation: %w", err)
 	}
 	return db.enqueue(ctx, tx, o.Site, KindReconcile, o.UID, db.now())
+}
+
+// Ask makes it due to ask Cal.com about a booking, because somebody says that it
+// exists. It does nothing if the booking is tied to a lead already.
+func (db *DB) Ask(ctx context.Context, site, uid string) error {
+	return db.tx(ctx, func(tx *sql.Tx) error { return db.ask(ctx, tx, site, uid) })
+}
+
+func (db *DB) ask(ctx context.Context, tx *sql.Tx, site, uid string) error {
+	tied, err := exists(ctx, tx, `SELECT 1 FROM bookings WHERE site = $1 AND uid = $2 AND lead_id IS NOT NULL`, site, uid)
+	if err != nil || tied {
+		return err
+	}
+	return db.enqueue(ctx, tx, site, KindAsk, uid, db.now().Add(AskAfter))
+}
+
+// Tied reports whether a booking of this uid is tied to a lead.
+func (db *DB) Tied(ctx context.Context, site, uid string) (bool, error) {
+	return exists(ctx, db.read, `SELECT 1 FROM bookings WHERE site = $1 AND uid = $2 AND lead_id IS NOT NULL`, site, uid)
+}
+
+// KeepAnswer stores what Cal.com's API said of a booking, and ends the work of
+// asking. It is the door for facts that no webhook brought.
+//
+// Who says that a booking exists may be anybody, and Cal.com answers about every
+// account's bookings. So an answer counts only if its event type is one of the
+// site's own, or a signed event of this site named the booking before.
+func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Observation, successors []string, eventTypes []int64) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		for i := range observations {
+			o := &observations[i]
+			ours := slices.Contains(eventTypes, o.EventType)
+			if !ours {
+				var err error
+				if ours, err = exists(ctx, tx, `SELECT 1 FROM events WHERE site = $1 AND uid = $2`, w.Site, o.UID); err != nil {
+					return err
+				}
+			}
+			if !ours {
+				continue
+			}
+			if err := db.observe(ctx, tx, o); err != nil {
+				return err
+			}
+			for _, uid := range successors {
+				if err := db.ask(ctx, tx, w.Site, uid); err != nil {
+					return err
+				}
+			}
+		}
+		return db.finish(ctx, tx, w)
+	})
+	if err == nil {
+		db.feed.tell(TopicDue)
+	}
+	return err
 }
 
 // keepVerified counts or stores a delivery whose signature matched. If the same

@@ -166,7 +166,29 @@ func (r *reconciliation) derive(ctx context.Context) error {
 			r.leads[lead] = true
 		}
 	}
+	if err := r.askAbout(ctx, ties); err != nil {
+		return err
+	}
 	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, ties, r.now)
+}
+
+// askAbout makes it due to ask Cal.com about bookings that name no reference, once:
+// in its database the reference survives flows that lose it in webhooks.
+func (r *reconciliation) askAbout(ctx context.Context, ties map[handoff.BookingKey]handoff.Tie) error {
+	asked := map[string]bool{}
+	for _, o := range r.observations {
+		asked[o.UID] = asked[o.UID] || o.Source == handoff.FromAPI
+	}
+	for key, tie := range ties {
+		if tie.Reason != handoff.NoReference || asked[key.UID] {
+			continue
+		}
+		asked[key.UID] = true
+		if err := r.db.ask(ctx, r.tx, r.site, key.UID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // known finds the leads of the submissions that the references name.

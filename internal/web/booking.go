@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,9 @@ func (s *Server) book(w http.ResponseWriter, r *http.Request, site *Site) error 
 	p.LinkURL = calcom.PageURL(site.CalOrigins[0], v.service.Calendar, v.reference)
 	p.Origins = site.CalOrigins
 	p.StatusURL, p.EventsURL = "/book/"+v.reference+"/status", "/book/"+v.reference+"/events"
+	if site.API != nil {
+		p.HeardURL = "/book/" + v.reference + "/heard"
+	}
 	p.State, p.Version = word.State, word.Version
 	if p.Mode == content.EmbedAuto {
 		w.Header().Set("Link", "<"+site.CalOrigins[0]+">; rel=preconnect")
@@ -267,5 +271,38 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, site *Site) erro
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(s.word(v)) // the client may be gone
+	return nil
+}
+
+// bookingUID is the form of a uid that a page may claim.
+var bookingUID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// heard takes the page's word that the calendar said "booked": a hint, which may
+// make us ask Cal.com, if no webhook comes, and changes nothing by itself.
+//
+//	204  noted
+//	400  not a uid
+//	404  no such reference
+//	429  too many from one page
+func (s *Server) heard(w http.ResponseWriter, r *http.Request, site *Site) error {
+	private(w)
+	v, err := s.visitor(r, site)
+	if err != nil {
+		return err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
+	uid := r.PostFormValue("uid")
+	if !bookingUID.MatchString(uid) {
+		return fmt.Errorf("uid: %w", handoff.ErrInvalid)
+	}
+	if s.hintLimit.OnLimit(w, r, v.reference) {
+		return errTooMany
+	}
+	if site.API != nil {
+		if err := s.Store.Ask(r.Context(), site.ID, uid); err != nil {
+			return err
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

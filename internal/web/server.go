@@ -42,6 +42,8 @@ type Site struct {
 	Previous      string
 	PreviousUntil time.Time
 
+	API *calcom.API // Cal.com's API; nil: it is never asked
+
 	policy      string // of the booking page
 	permissions string
 }
@@ -69,14 +71,18 @@ type Server struct {
 	any    *Site // the site for every host; nil where hosts decide
 	// formKey signs intake forms; sourceKey hides senders' addresses.
 	formKey, sourceKey []byte
-	streams            chan struct{} // one place for each open event stream
-	formLimit          *httprate.RateLimiter
+	streams            chan struct{}         // one place for each open event stream
+	formLimit          *httprate.RateLimiter // of sources
+	hintLimit          *httprate.RateLimiter // of references
 	handler            http.Handler
 }
 
 // maxForms is how many forms one source may send in a minute: an office behind
 // one address, not a machine.
 const maxForms = 30
+
+// maxHints is how many bookings a page with one reference may claim in an hour.
+const maxHints = 10
 
 // maxStreams bounds the open event streams, each of which holds a connection.
 const maxStreams = 2000
@@ -94,6 +100,7 @@ func New(c Config) (*Server, error) {
 		formKey: derive(c.Keys[0], "form"), sourceKey: derive(c.Keys[0], "source"),
 		streams:   make(chan struct{}, maxStreams),
 		formLimit: httprate.NewRateLimiter(maxForms, time.Minute),
+		hintLimit: httprate.NewRateLimiter(maxHints, time.Hour),
 	}
 	for _, site := range c.Sites {
 		if err := s.add(site); err != nil {
@@ -162,6 +169,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /book/{reference}", s.page(s.book))
 	mux.HandleFunc("GET /book/{reference}/status", s.page(s.status))
 	mux.HandleFunc("GET /book/{reference}/events", s.page(s.events))
+	mux.HandleFunc("POST /book/{reference}/heard", s.page(s.heard))
 	mux.HandleFunc("GET /booked/{reference}", s.page(s.booked))
 	mux.HandleFunc("GET /booked/{reference}/calendar.ics", s.page(s.calendarFile))
 	mux.HandleFunc("GET /posts", s.page(s.posts))

@@ -66,7 +66,9 @@ func newInstall(t testing.TB) *install {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.runner = &jobs.Runner{Store: in.db, Log: log, Pipeline: func(string) (handoff.Pipeline, bool) { return handoff.DefaultPipeline(), true }}
+	in.runner = &jobs.Runner{Store: in.db, Log: log, Sites: map[string]jobs.Site{
+		"brightwater": {Pipeline: handoff.DefaultPipeline()}, "other": {Pipeline: handoff.DefaultPipeline()},
+	}}
 	return in
 }
 
@@ -101,7 +103,7 @@ func (in *install) deliver(site string, body []byte, signature string, more ...s
 
 // work does everything that is due.
 func (in *install) work() {
-	for in.runner.Once(in.t.Context()) > 0 {
+	for in.runner.Once(in.t.Context(), store.KindReconcile) > 0 {
 	}
 }
 

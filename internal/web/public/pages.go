@@ -275,6 +275,9 @@ type Book struct {
 	// StatusURL answers {"state": …, "url": "/booked/…", "version": …} as JSON;
 	// EventsURL sends the same as server-sent events named "status".
 	StatusURL, EventsURL string
+	// HeardURL takes the uid that the calendar calls booked, as a form field; "" if
+	// nobody would ask about it.
+	HeardURL string
 
 	// State and Version are what StatusURL says now. The page leaves for the
 	// booked page as soon as it hears something else that is a booking.
