@@ -101,7 +101,8 @@ func (s *Server) booked(w http.ResponseWriter, r *http.Request, site *Site) erro
 	}
 	p := public.NewBooked(site.Content, v.service, v.reference, s.calls(site, v))
 	p.FirstName = firstName(v.submission.Name)
-	p.EventsURL, p.Version = "/book/"+v.reference+"/events", s.word(v).Version
+	p.StatusURL, p.EventsURL = "/book/"+v.reference+"/status", "/book/"+v.reference+"/events"
+	p.Version = s.word(v).Version
 	s.render(w, http.StatusOK, p)
 	return nil
 }

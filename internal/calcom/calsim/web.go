@@ -69,6 +69,7 @@ func (s *Sim) routes() http.Handler {
 	mux.HandleFunc("GET /v2/bookings/{uid}", s.api(s.apiBooking))
 
 	mux.Handle("GET /static/", http.FileServerFS(files))
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

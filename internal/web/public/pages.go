@@ -349,10 +349,10 @@ type Booked struct {
 	Calls     []Call // the live ones; else the latest one; empty in StateNone
 	BookURL   string // where a (new) time is chosen; "" for none
 
-	// EventsURL and Version as in Book; the page reloads when either of State and
-	// Version changes.
-	EventsURL string
-	Version   string
+	// StatusURL, EventsURL and Version as in Book; the page reloads when either of
+	// State and Version changes.
+	StatusURL, EventsURL string
+	Version              string
 }
 
 // NewBooked returns the page that says where a booking stands.
