@@ -55,6 +55,8 @@ func TestRefusals(t *testing.T) {
 		"a trigger Cal.com never had":  {wrap("BOOKING_CONFIRMED", `"uid":"u1"`), handoff.UnknownTrigger},
 		"a very long trigger":          {wrap("BOOKING_CREATED"+long, `"uid":"u1"`), handoff.UnknownTrigger},
 		"no createdAt":                 {`{"triggerEvent":"BOOKING_CREATED","payload":{"uid":"u1"}}`, handoff.UnknownShape},
+		"an ignored one, no createdAt": {`{"triggerEvent":"PING","payload":{}}`, handoff.UnknownShape},
+		"a meeting, no createdAt":      {`{"triggerEvent":"MEETING_STARTED","uid":"u1","startTime":"2026-12-01T15:00:00Z"}`, handoff.UnknownShape},
 		"CreatedAt":                    {strings.Replace(created, "createdAt", "CreatedAt", 1), handoff.UnknownShape},
 		"createdAt of 1970":            {strings.Replace(created, "2026-", "1970-", 1), handoff.UnknownShape},
 		"createdAt of 9999":            {strings.Replace(created, "2026-", "9999-", 1), handoff.UnknownShape},
@@ -232,18 +234,23 @@ func TestTriggers(t *testing.T) {
 		wrap("BOOKING_PAID", `"uid":"u1","status":"PENDING"`):                             {Status: handoff.Requested, Paid: true},
 		wrap("BOOKING_PAID", `"uid":"u1","status":"ODD"`):                                 {Paid: true},
 		wrap("BOOKING_NO_SHOW_UPDATED", `"bookingUid":"u1","attendees":[{"email":"a@example.com","noShow":false}]`): {
-			Attendees: []handoff.Person{{Email: "a@example.com", NoShow: &no}}},
+			Attendees: []handoff.Person{{Email: "a@example.com", NoShow: &no}},
+		},
 		wrap("AFTER_GUESTS_CAL_VIDEO_NO_SHOW", `"bookingUid":"u1","attendees":[{"email":"a@example.com"}],"guests":[{"email":"b@example.com"}]`): {
-			Attendees: []handoff.Person{{Email: "b@example.com", NoShow: &yes}}},
+			Attendees: []handoff.Person{{Email: "b@example.com", NoShow: &yes}},
+		},
 		wrap("AFTER_GUESTS_CAL_VIDEO_NO_SHOW", `"bookingUid":"u1","attendees":[{"email":"a@example.com"}],"guests":["b@example.com"]`): {
-			Attendees: []handoff.Person{{Email: "a@example.com", NoShow: &yes}}},
+			Attendees: []handoff.Person{{Email: "a@example.com", NoShow: &yes}},
+		},
 		wrap("AFTER_HOSTS_CAL_VIDEO_NO_SHOW", `"bookingUid":"u1","attendees":[{"email":"a@example.com","noShow":true}]`): {HostAbsent: &yes},
 		meeting("MEETING_STARTED", `,"fromReschedule":"u0","status":"ODD","attendees":[{"email":"a@example.com","noShow":true}]`): {
 			Started: true, Predecessor: "u0", AsOf: at("2026-11-23T09:30:00.538Z"), At: at(booked), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
-			Attendees: []handoff.Person{{Email: "a@example.com"}}},
+			Attendees: []handoff.Person{{Email: "a@example.com"}},
+		},
 		meeting("MEETING_ENDED", `,"status":"CANCELLED","user":{"name":"Priya"}`): {
 			Ended: true, Status: handoff.Cancelled, AsOf: at("2026-11-23T09:30:00.538Z"), At: at("2026-12-01T15:30:00Z"), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
-			Host: handoff.Person{Name: "Priya"}},
+			Host: handoff.Person{Name: "Priya"},
+		},
 	} {
 		e := open(t, body)
 		got := *e.Observation

@@ -133,6 +133,7 @@ func TestRedactFinds(t *testing.T) {
 		`"oneTimePassword":"hunter2"`,
 		`"onetimepassword":"hunter2"`,
 		`"one_time_password" : "hunter2"`,
+		`"download_link":"hunter2","Recording-Link":"hunter2"`,
 		`"one\u0054imePassword":"hunter2"`,
 		`"oneTimePassw\u006frd":"h\u0075nter2 and hunter2"`,
 		`"oneTimePassword":"","oneTimePassword":"hunter2"`,
@@ -241,6 +242,7 @@ func TestRedactText(t *testing.T) {
 		whole + whole,
 		whole + " x",
 		whole[:len(whole)-1],
+		`{"uid":"` + exclude + `","videoCallData":{"url":"hunter2"},"x":"https://a\q"}`,
 		whole[:strings.Index(whole, mark)+len(mark)],
 		strings.Replace(whole, "x", `x"y`, 1),
 		strings.Replace(whole, mark, mark+`"more`+mark, 1),
@@ -277,6 +279,23 @@ func TestRedactText(t *testing.T) {
 	for _, body := range []string{"", "false", "null", "event=BOOKING_CREATED&uid=x", "Forgot your password? Ask.", "12 + 34", "\xff\xfe"} {
 		if got := string(calcom.Redact([]byte(body))); got != body {
 			t.Errorf("%q became %q", body, got)
+		}
+	}
+}
+
+// Beyond what is searched nothing is shown, nor half of a secret where it ends.
+func TestRedactLargeForeignBodies(t *testing.T) {
+	large := strings.Repeat("x", 20_000)
+	if got := string(calcom.Redact([]byte(`{"a":"note","n":1,"b":["` + large + `"]}`))); got != `{"a":"`+placed+`","n":1,"b":["`+placed+`"]}` {
+		t.Errorf("a large JSON body of a template's became %.300s", got)
+	}
+	if got := string(calcom.Redact([]byte(`{"a":"note","b":"https://` + large + `"}`))); strings.Contains(got, "note") {
+		t.Errorf("a large JSON body that would become a small one became %s", got)
+	}
+	for at := range 60 {
+		text := strings.Repeat("x", 8<<10-len(placed)-at) + otp + large
+		if got := string(calcom.Redact([]byte(text))); strings.Contains(got, otp[:8]) || !strings.HasSuffix(got, placed) || len(got) > 9_000 {
+			t.Errorf("with a secret %d bytes before the cut: %s", at, got[len(got)-80:])
 		}
 	}
 }

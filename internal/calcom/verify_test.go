@@ -25,6 +25,7 @@ func TestVerify(t *testing.T) {
 	sign := func(secret, body string) string { return signature(secret, []byte(body)) }
 	right := sign(secret, created)
 	escaped := strings.NewReplacer("/", `\/`, "ß", `\u00df`, "<", `\u003c`).Replace(created)
+	half := strings.Replace(created, "Haus", `\ud800`, 1)
 	pretty := strings.NewReplacer(",", ",\n  ", ":{", ": {").Replace(created)
 
 	for name, tt := range map[string]struct {
@@ -52,6 +53,8 @@ func TestVerify(t *testing.T) {
 		"white space added on the way":    {pretty, right, handoff.BodyReencoded, ""},
 		"escapes added on the way":        {escaped, right, handoff.BodyReencoded, ""},
 		"a line's end added on the way":   {created + "\r\n", right, handoff.BodyReencoded, ""},
+		"the same, half a character":      {strings.Replace(half, ",", ", ", 1), sign(secret, half), handoff.BodyReencoded, ""},
+		"the same, a template's text":     {"uid=u1\n", sign(secret, "uid=u1"), handoff.BodyReencoded, ""},
 		"re-encoded, and changed":         {strings.Replace(pretty, "ACCEPTED", "accepted", 1), right, handoff.SignatureWrong, ""},
 		"re-encoded, retired secret":      {created + "\n", sign("whsec_retired", created), handoff.SignatureWrong, ""},
 		"an empty body":                   {"", right, handoff.SignatureWrong, ""},
