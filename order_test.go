@@ -66,107 +66,145 @@ type history struct {
 type stages = map[LeadID]Stage
 
 var histories = []history{
-	{name: "booked, twice rescheduled, held",
+	{
+		name: "booked, twice rescheduled, held",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), with("a@"), startsAt(60), ical("u@")), obs("2", "v", 2, Accepted, after("u"), sequence(1), with("a@"), startsAt(120)),
 			obs("3", "w", 3, Accepted, after("v"), sequence(2), startsAt(180)), obs("4", "w", 180, "", begun, frozen(3)), obs("5", "w", 210, "", over, frozen(3), location("old")),
 		},
-		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Rescheduled, keyW: Accepted}},
-	{name: "fork, and one end cancelled",
+		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Rescheduled, keyW: Accepted},
+	},
+	{
+		name: "fork, and one end cancelled",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1)), obs("3", "w", 3, Requested, after("u"), sequence(1)),
 			obs("4", "w", 4, Accepted), obs("5", "v", 5, Cancelled, sequence(2)),
 		},
-		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled, keyW: Accepted}},
-	{name: "seats of two leads, one inherits, one leaves",
+		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled, keyW: Accepted},
+	},
+	{
+		name: "seats of two leads, one inherits, one leaves",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, seat("x"), with("a@"), carries(subA)), obs("2", "u", 2, Accepted, seat("y"), with("b@"), carries(subA), answers(subB)),
 			obs("3", "u", 3, Accepted, seat("z"), with("c@"), carries(subA)), obs("4", "u", 4, Cancelled, with("b@"), carries(subA)), obs("5", "u", 90, "", over, with("a@", "c@"), carries(subA)),
 		},
 		stages: stages{leadA: "met", leadB: "rebook"}, statuses: map[BookingKey]Status{keyX: Accepted, keyY: Cancelled, keyZ: Accepted},
-		quarrel: map[BookingKey]Reason{keyZ: NoReference}},
-	{name: "a seated event moved as a whole, then cancelled",
+		quarrel: map[BookingKey]Reason{keyZ: NoReference},
+	},
+	{
+		name: "a seated event moved as a whole, then cancelled",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, seat("x"), with("a@"), carries(subA)), obs("2", "u", 2, Accepted, seat("y"), with("b@"), carries(subB)),
 			obs("3", "v", 3, Accepted, seat("x2"), with("a@")), obs("4", "v", 3, Accepted, seat("y2"), with("b@")),
 			obs("5", "v", 4, Accepted, with("a@", "b@"), after("u")), obs("6", "v", 5, Cancelled, with("b@", "a@")),
 		},
 		stages:   stages{leadA: "rebook", leadB: "rebook"},
-		statuses: map[BookingKey]Status{keyX: Rescheduled, keyY: Rescheduled, {UID: "v", Seat: "x2"}: Cancelled, {UID: "v", Seat: "y2"}: Cancelled}},
-	{name: "requested, confirmed, moved to be confirmed, confirmed",
+		statuses: map[BookingKey]Status{keyX: Rescheduled, keyY: Rescheduled, {UID: "v", Seat: "x2"}: Cancelled, {UID: "v", Seat: "y2"}: Cancelled},
+	},
+	{
+		name: "requested, confirmed, moved to be confirmed, confirmed",
 		of: []Observation{
 			obs("1", "u", 1, Requested, carries(subA), answers(subA)), obs("2", "u", 2, Accepted), obs("3", "v", 3, Requested, after("u"), sequence(1)),
 			obs("4", "v", 4, Accepted), obs("5", "v", 5, Accepted, fromAPI, carries(subA)),
 		},
-		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted}},
-	{name: "requested and rejected, and one later booking",
+		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted},
+	},
+	{
+		name:   "requested and rejected, and one later booking",
 		of:     []Observation{obs("1", "u", 1, Requested, carries(subA)), obs("2", "u", 2, Rejected), obs("3", "v", 3, Accepted, carries(subA)), obs("4", "v", 3, Accepted, carries(subA))},
-		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rejected, keyV: Accepted}},
-	{name: "payment started, paid, accepted, and the sweep",
+		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rejected, keyV: Accepted},
+	},
+	{
+		name: "payment started, paid, accepted, and the sweep",
 		of: []Observation{
 			obs("1", "u", 1, AwaitingPayment, carries(subA)), obs("2", "u", 2, Requested, paid), obs("3", "u", 2, Requested), obs("4", "u", 3, Accepted), obs("5", "u", 3, Accepted, fromAPI, carries(subA)),
 		},
-		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Accepted}},
-	{name: "payment started and never made",
+		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Accepted},
+	},
+	{
+		name:   "payment started and never made",
 		of:     []Observation{obs("1", "u", 1, AwaitingPayment, carries(subA)), obs("2", "u", 2, "", fromAPI, carries(subA))},
-		stages: stages{leadA: "requested"}, statuses: map[BookingKey]Status{keyU: AwaitingPayment}},
-	{name: "no-show on, off, on and off, with a guest's between",
+		stages: stages{leadA: "requested"}, statuses: map[BookingKey]Status{keyU: AwaitingPayment},
+	},
+	{
+		name: "no-show on, off, on and off, with a guest's between",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), with("a@", "guest@")), obs("2", "u", 60, "", over, frozen(1), absent("a@", false)), obs("3", "u", 61, "", absent("a@", true)),
 			obs("4", "u", 62, "", absent("a@", false), absent("guest@", true)), obs("5", "u", 63, "", absent("a@", true)), obs("6", "u", 64, Accepted, fromAPI, absent("a@", false)),
 		},
-		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Accepted}},
-	{name: "no-show, and the sweep read before it",
+		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Accepted},
+	},
+	{
+		name: "no-show, and the sweep read before it",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), with("a@")), obs("2", "u", 59, Accepted, fromAPI, absent("a@", false)), obs("3", "u", 60, "", absent("a@", true)), obs("4", "u", 61, "", over, frozen(1)),
 		},
-		stages: stages{leadA: "no_show"}, statuses: map[BookingKey]Status{keyU: Accepted}},
-	{name: "three occurrences, all cancelled, told of one; the sweep saw the rest",
+		stages: stages{leadA: "no_show"}, statuses: map[BookingKey]Status{keyU: Accepted},
+	},
+	{
+		name: "three occurrences, all cancelled, told of one; the sweep saw the rest",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), repeats), obs("2", "v", 1, Accepted, carries(subA), repeats), obs("3", "w", 1, Accepted, carries(subA), repeats),
 			obs("4", "u", 5, Cancelled, repeats), obs("5", "v", 6, Cancelled, fromAPI, carries(subA)), obs("6", "w", 6, Cancelled, fromAPI, carries(subA)),
 		},
-		stages: stages{leadA: "rebook"}, statuses: map[BookingKey]Status{keyU: Cancelled, keyV: Cancelled, keyW: Cancelled}},
-	{name: "cancelled by a body that may overtake its CREATED, and the API's old answer",
+		stages: stages{leadA: "rebook"}, statuses: map[BookingKey]Status{keyU: Cancelled, keyV: Cancelled, keyW: Cancelled},
+	},
+	{
+		name: "cancelled by a body that may overtake its CREATED, and the API's old answer",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), ical("u@")), obs("2", "v", 2, Accepted, after("u"), sequence(1)), obs("3", "v", 3, Cancelled, ical("u@"), sequence(2)),
 			obs("4", "v", 2, Accepted, fromAPI, carries(subA)),
 		},
-		stages: stages{leadA: "rebook"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled}},
-	{name: "another lead's reference in a reschedule link, and an operator's decisions",
+		stages: stages{leadA: "rebook"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled},
+	},
+	{
+		name: "another lead's reference in a reschedule link, and an operator's decisions",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, "", decides(leadB)),
 			obs("4", "v", 4, "", decides(leadC)), obs("5", "v", 5, Cancelled),
 		},
-		stages: stages{leadC: "rebook"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled}},
-	{name: "the same, and nobody decided",
+		stages: stages{leadC: "rebook"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled},
+	},
+	{
+		name: "the same, and nobody decided",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Requested, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, Accepted), obs("4", "v", 3, Accepted, fromAPI, carries(subB)),
 		},
-		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted}, quarrel: map[BookingKey]Reason{keyU: OtherLead, keyV: OtherLead}},
-	{name: "the host asks for another time, the visitor takes one, and does not come",
+		stages: stages{leadA: "booked"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted}, quarrel: map[BookingKey]Reason{keyU: OtherLead, keyV: OtherLead},
+	},
+	{
+		name: "the host asks for another time, the visitor takes one, and does not come",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), with("a@")), obs("2", "u", 2, RescheduleRequested, because("ill")), obs("3", "u", 2, Cancelled, fromAPI, carries(subA)),
 			obs("4", "v", 3, Accepted, after("u"), sequence(1), with("a@")), obs("5", "v", 99, "", over, frozen(3)), obs("6", "v", 100, "", absent("a@", true)),
 		},
-		stages: stages{leadA: "no_show"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted}},
-	{name: "met, booked a second call, cancelled that",
+		stages: stages{leadA: "no_show"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Accepted},
+	},
+	{
+		name: "met, booked a second call, cancelled that",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "u", 60, "", over, frozen(1)), obs("3", "v", 70, Accepted, carries(subA)), obs("4", "v", 80, Cancelled),
 		},
-		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Accepted, keyV: Cancelled}},
-	{name: "won by a person, and what came after",
+		stages: stages{leadA: "met"}, statuses: map[BookingKey]Status{keyU: Accepted, keyV: Cancelled},
+	},
+	{
+		name:   "won by a person, and what came after",
 		of:     []Observation{obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1)), obs("3", "v", 3, Cancelled), obs("4", "w", 4, Accepted, carries(subA))},
 		manual: &Manual{"won", "booked"},
-		stages: stages{leadA: "won"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled, keyW: Accepted}},
-	{name: "contacted by a person, then requested",
+		stages: stages{leadA: "won"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled, keyW: Accepted},
+	},
+	{
+		name:   "contacted by a person, then requested",
 		of:     []Observation{obs("1", "u", 1, Requested, carries(subA)), obs("2", "u", 2, Rejected), obs("3", "v", 3, Requested, carries(subA))},
 		manual: &Manual{"contacted", "new"},
-		stages: stages{leadA: "requested"}, statuses: map[BookingKey]Status{keyU: Rejected, keyV: Requested}},
-	{name: "a forged reference with another's iCalUID",
+		stages: stages{leadA: "requested"}, statuses: map[BookingKey]Status{keyU: Rejected, keyV: Requested},
+	},
+	{
+		name:     "a forged reference with another's iCalUID",
 		of:       []Observation{obs("1", "u", 1, Accepted, carries(subA), ical("u@")), obs("2", "v", 2, Cancelled, ical("u@"), referred(InMetadata, Forged, "")), obs("3", "u", 3, "", over)},
 		stages:   stages{leadA: "met"},
-		statuses: map[BookingKey]Status{keyU: Accepted, keyV: Cancelled}, quarrel: map[BookingKey]Reason{keyV: ReferenceForged}},
+		statuses: map[BookingKey]Status{keyU: Accepted, keyV: Cancelled}, quarrel: map[BookingKey]Reason{keyV: ReferenceForged},
+	},
 }
 
 // check compares an outcome with what the history says by hand.

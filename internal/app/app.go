@@ -107,7 +107,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 	defer cancel()
 	srv := &http.Server{
 		Handler: a.handler, ReadHeaderTimeout: web.ReadHeaderTimeout, ReadTimeout: web.ReadTimeout,
-		IdleTimeout: web.IdleTimeout, MaxHeaderBytes: web.MaxHeaderBytes,
+		WriteTimeout: web.WriteTimeout, IdleTimeout: web.IdleTimeout, MaxHeaderBytes: web.MaxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}

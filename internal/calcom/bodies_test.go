@@ -138,51 +138,89 @@ const (
 )
 
 var wants = map[string]becomes{
-	"01-booking-created.direct.json": {trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted, ical: true,
-		start: booked, location: "https://app.cal.com/video/" + first, carried: both},
-	"02-booking-created.queued.json": {trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted, ical: true,
-		start: booked, location: daily, carried: both},
-	"03-booking-requested.queued.json": {trigger: "BOOKING_REQUESTED", uid: first, status: handoff.Requested, ical: true,
-		start: booked, location: daily, carried: both},
-	"04-booking-created.after-confirm.metadata-lost.json": {trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted,
-		start: booked, location: daily, carried: answer},
-	"05-booking-rescheduled.direct.metadata-lost.json": {trigger: "BOOKING_RESCHEDULED", uid: next, predecessor: first, status: handoff.Accepted, sequence: 1,
-		start: moved, location: "https://app.cal.com/video/" + next, carried: answer},
-	"06-booking-rescheduled.queued.json": {trigger: "BOOKING_RESCHEDULED", uid: next, predecessor: first, status: handoff.Accepted, sequence: 1, ical: true,
-		start: moved, location: daily, carried: both},
-	"07-booking-cancelled.direct.no-metadata.json": {trigger: "BOOKING_CANCELLED", uid: next, status: handoff.Cancelled, sequence: 2, ical: true,
-		start: moved, location: "https://app.cal.com/video/" + next, reason: "Went with another firm", carried: answer},
-	"08-booking-cancelled.queued.json": {trigger: "BOOKING_CANCELLED", uid: next, status: handoff.Cancelled, sequence: 2, ical: true,
-		start: moved, location: daily, reason: "Went with another firm", carried: both},
-	"09-booking-cancelled.request-reschedule.json": {trigger: "BOOKING_CANCELLED", uid: first, status: handoff.RescheduleRequested, sequence: 1, ical: true,
-		start: booked, location: daily, reason: "Please reschedule. Engineer is off sick", carried: answer},
-	"10-booking-rejected.json": {trigger: "BOOKING_REJECTED", uid: first, status: handoff.Rejected,
-		start: booked, location: daily, reason: "Outside our service area", carried: answer},
-	"11-booking-payment-initiated.json": {trigger: "BOOKING_PAYMENT_INITIATED", uid: first, status: handoff.AwaitingPayment, ical: true,
-		start: booked, location: daily, carried: both},
-	"12-booking-paid.json": {trigger: "BOOKING_PAID", uid: first, status: handoff.Accepted,
-		start: booked, location: daily, carried: answer, facts: "paid"},
-	"13-booking-no-show-updated.json": {trigger: "BOOKING_NO_SHOW_UPDATED", uid: first,
-		facts: "dana.whitfield@example.com no-show"},
-	"14-meeting-started.flat.json": {trigger: "MEETING_STARTED", uid: first, status: handoff.Accepted, ical: true,
-		at: booked, asOf: started, start: booked, location: daily, carried: both, facts: "started"},
-	"15-meeting-ended.flat.json": {trigger: "MEETING_ENDED", uid: first, status: handoff.Accepted, ical: true,
-		at: "2026-12-01T15:30:00Z", asOf: started, start: booked, location: daily, carried: both, facts: "ended"},
+	"01-booking-created.direct.json": {
+		trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted, ical: true,
+		start: booked, location: "https://app.cal.com/video/" + first, carried: both,
+	},
+	"02-booking-created.queued.json": {
+		trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted, ical: true,
+		start: booked, location: daily, carried: both,
+	},
+	"03-booking-requested.queued.json": {
+		trigger: "BOOKING_REQUESTED", uid: first, status: handoff.Requested, ical: true,
+		start: booked, location: daily, carried: both,
+	},
+	"04-booking-created.after-confirm.metadata-lost.json": {
+		trigger: "BOOKING_CREATED", uid: first, status: handoff.Accepted,
+		start: booked, location: daily, carried: answer,
+	},
+	"05-booking-rescheduled.direct.metadata-lost.json": {
+		trigger: "BOOKING_RESCHEDULED", uid: next, predecessor: first, status: handoff.Accepted, sequence: 1,
+		start: moved, location: "https://app.cal.com/video/" + next, carried: answer,
+	},
+	"06-booking-rescheduled.queued.json": {
+		trigger: "BOOKING_RESCHEDULED", uid: next, predecessor: first, status: handoff.Accepted, sequence: 1, ical: true,
+		start: moved, location: daily, carried: both,
+	},
+	"07-booking-cancelled.direct.no-metadata.json": {
+		trigger: "BOOKING_CANCELLED", uid: next, status: handoff.Cancelled, sequence: 2, ical: true,
+		start: moved, location: "https://app.cal.com/video/" + next, reason: "Went with another firm", carried: answer,
+	},
+	"08-booking-cancelled.queued.json": {
+		trigger: "BOOKING_CANCELLED", uid: next, status: handoff.Cancelled, sequence: 2, ical: true,
+		start: moved, location: daily, reason: "Went with another firm", carried: both,
+	},
+	"09-booking-cancelled.request-reschedule.json": {
+		trigger: "BOOKING_CANCELLED", uid: first, status: handoff.RescheduleRequested, sequence: 1, ical: true,
+		start: booked, location: daily, reason: "Please reschedule. Engineer is off sick", carried: answer,
+	},
+	"10-booking-rejected.json": {
+		trigger: "BOOKING_REJECTED", uid: first, status: handoff.Rejected,
+		start: booked, location: daily, reason: "Outside our service area", carried: answer,
+	},
+	"11-booking-payment-initiated.json": {
+		trigger: "BOOKING_PAYMENT_INITIATED", uid: first, status: handoff.AwaitingPayment, ical: true,
+		start: booked, location: daily, carried: both,
+	},
+	"12-booking-paid.json": {
+		trigger: "BOOKING_PAID", uid: first, status: handoff.Accepted,
+		start: booked, location: daily, carried: answer, facts: "paid",
+	},
+	"13-booking-no-show-updated.json": {
+		trigger: "BOOKING_NO_SHOW_UPDATED", uid: first,
+		facts: "dana.whitfield@example.com no-show",
+	},
+	"14-meeting-started.flat.json": {
+		trigger: "MEETING_STARTED", uid: first, status: handoff.Accepted, ical: true,
+		at: booked, asOf: started, start: booked, location: daily, carried: both, facts: "started",
+	},
+	"15-meeting-ended.flat.json": {
+		trigger: "MEETING_ENDED", uid: first, status: handoff.Accepted, ical: true,
+		at: "2026-12-01T15:30:00Z", asOf: started, start: booked, location: daily, carried: both, facts: "ended",
+	},
 	"16-ping.json": {trigger: "PING", ignored: "ping"},
-	"17-booking-created.seat-2-same-uid.json": {trigger: "BOOKING_CREATED", uid: first, seat: "3be561a9-31f1-4b8e-aefc-9d9a085f0dd1", status: handoff.Accepted, ical: true,
-		start: booked, location: daily, carried: "metadata valid omar, answer valid omar"},
-	"18-booking-created.recurring-2-of-3.json": {trigger: "BOOKING_CREATED", uid: "rT4vN8cM2bQ6wE0yU5iOpA", status: handoff.Accepted, ical: true,
-		start: "2026-12-08T15:00:00Z", location: "https://app.cal.com/video/" + first, carried: both, facts: "recurring"},
-	"19-after-guests-cal-video-no-show.json": {trigger: "AFTER_GUESTS_CAL_VIDEO_NO_SHOW", uid: first,
-		start: booked, facts: "dana.whitfield@example.com no-show"},
+	"17-booking-created.seat-2-same-uid.json": {
+		trigger: "BOOKING_CREATED", uid: first, seat: "3be561a9-31f1-4b8e-aefc-9d9a085f0dd1", status: handoff.Accepted, ical: true,
+		start: booked, location: daily, carried: "metadata valid omar, answer valid omar",
+	},
+	"18-booking-created.recurring-2-of-3.json": {
+		trigger: "BOOKING_CREATED", uid: "rT4vN8cM2bQ6wE0yU5iOpA", status: handoff.Accepted, ical: true,
+		start: "2026-12-08T15:00:00Z", location: "https://app.cal.com/video/" + first, carried: both, facts: "recurring",
+	},
+	"19-after-guests-cal-video-no-show.json": {
+		trigger: "AFTER_GUESTS_CAL_VIDEO_NO_SHOW", uid: first,
+		start: booked, facts: "dana.whitfield@example.com no-show",
+	},
 	"20-form-submitted.json":                       {trigger: "FORM_SUBMITTED", ignored: "routing_form"},
 	"21-recording-ready.json":                      {trigger: "RECORDING_READY", ignored: "recording"},
 	"22-ooo-created.json":                          {trigger: "OOO_CREATED", ignored: "out_of_office"},
 	"23-booking-created.custom-json-template.json": {refused: handoff.UnknownShape},
 	"24-booking-created.custom-text-template.txt":  {refused: handoff.NotJSON},
 	"25-booking-created.zapier-app.json":           {refused: handoff.UnknownShape},
-	"26-booking-created.hostile-metadata.json": {trigger: "BOOKING_CREATED", uid: "zZ9hostileBookingUid000", status: handoff.Accepted, ical: true,
-		start: booked, location: daily, carried: "metadata forged, answer forged"},
+	"26-booking-created.hostile-metadata.json": {
+		trigger: "BOOKING_CREATED", uid: "zZ9hostileBookingUid000", status: handoff.Accepted, ical: true,
+		start: booked, location: daily, carried: "metadata forged, answer forged",
+	},
 }
 
 // told writes what became of a delivery in the table's form.

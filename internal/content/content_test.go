@@ -194,8 +194,18 @@ func TestColor(t *testing.T) {
 		in string
 		ok bool
 	}{
-		{"#0b5d6b", true}, {"#0B5D6B", true}, {"#000000", true}, {"#767676", true},
-		{"#777777", false}, {"#ffffff", false}, {"#fff", false}, {"0b5d6b", false}, {"#0b5d6g", false}, {"#+b5d6b", false}, {"#0b5d6b;}", false}, {"", false},
+		{"#0b5d6b", true},
+		{"#0B5D6B", true},
+		{"#000000", true},
+		{"#767676", true},
+		{"#777777", false},
+		{"#ffffff", false},
+		{"#fff", false},
+		{"0b5d6b", false},
+		{"#0b5d6g", false},
+		{"#+b5d6b", false},
+		{"#0b5d6b;}", false},
+		{"", false},
 	} {
 		if _, err := content.ParseAccent(tt.in); (err == nil) != tt.ok {
 			t.Errorf("ParseAccent(%q): %v", tt.in, err)

@@ -234,8 +234,10 @@ func TestRun(t *testing.T) {
 	wg.Go(func() { f.runner.Run(ctx) })
 	changed, stop := f.db.Feed().Listen(store.TopicLead(site, string(dana)))
 	defer stop()
-	o := handoff.Observation{ID: "e1", Site: site, Source: handoff.FromEvent, UID: "u", At: f.now(), Digest: "d", Status: handoff.Accepted,
-		Carried: []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: id}}}
+	o := handoff.Observation{
+		ID: "e1", Site: site, Source: handoff.FromEvent, UID: "u", At: f.now(), Digest: "d", Status: handoff.Accepted,
+		Carried: []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: id}},
+	}
 	if _, err := f.db.KeepEvent(t.Context(), handoff.Delivery{Site: site, Digest: "d", ReceivedAt: f.now()},
 		handoff.Event{ID: "e1", Site: site, CreatedAt: f.now(), Observation: &o}); err != nil {
 		t.Fatal(err)

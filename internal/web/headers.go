@@ -142,11 +142,12 @@ func (s *Server) trusted(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// Timeouts of the listener, for internal/app: slow senders are cut, event streams
-// are not.
+// Timeouts of the listener, for internal/app: slow senders and readers are cut;
+// event streams set a deadline of their own for each write.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 15 * time.Second
+	WriteTimeout      = 30 * time.Second
 	IdleTimeout       = 2 * time.Minute
 	MaxHeaderBytes    = 32 << 10
 )

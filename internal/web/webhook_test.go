@@ -56,12 +56,20 @@ func newInstall(t testing.TB) *install {
 	site.URL = "http://brightwater.test"
 	log := slog.New(slog.DiscardHandler)
 	in.web, err = web.New(web.Config{Store: in.db, Keys: in.keys, Log: log, Now: clock, Sites: []*web.Site{
-		{ID: "brightwater", Hosts: []string{"brightwater.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
-			Trust: calcom.Trust{Site: "brightwater", Secrets: []string{secret}, Keys: in.keys, Retired: []string{"whsec_retired"},
-				OtherSecrets: map[string][]string{"other": {otherSecret}}, OtherSites: []string{"other"}}},
-		{ID: "other", Hosts: []string{"other.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
-			Trust: calcom.Trust{Site: "other", Secrets: []string{otherSecret}, Keys: in.keys,
-				OtherSecrets: map[string][]string{"brightwater": {secret}}, OtherSites: []string{"brightwater"}}},
+		{
+			ID: "brightwater", Hosts: []string{"brightwater.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
+			Trust: calcom.Trust{
+				Site: "brightwater", Secrets: []string{secret}, Keys: in.keys, Retired: []string{"whsec_retired"},
+				OtherSecrets: map[string][]string{"other": {otherSecret}}, OtherSites: []string{"other"},
+			},
+		},
+		{
+			ID: "other", Hosts: []string{"other.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
+			Trust: calcom.Trust{
+				Site: "other", Secrets: []string{otherSecret}, Keys: in.keys,
+				OtherSecrets: map[string][]string{"brightwater": {secret}}, OtherSites: []string{"brightwater"},
+			},
+		},
 	}})
 	if err != nil {
 		t.Fatal(err)

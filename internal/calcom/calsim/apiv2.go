@@ -57,7 +57,9 @@ func (s *Sim) api(next http.HandlerFunc) http.HandlerFunc {
 // apiError is http-exception.filter.ts's answer.
 func (s *Sim) apiError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	writeJSON(w, status, object{
-		{"status", "error"}, {"timestamp", s.now().Format(timeMillis)}, {"path", r.URL.RequestURI()},
+		{"status", "error"},
+		{"timestamp", s.now().Format(timeMillis)},
+		{"path", r.URL.RequestURI()},
 		{"error", object{{"code", code}, {"message", message}, {"details", object{{"message", message}, {"error", http.StatusText(status)}, {"statusCode", status}}}}},
 	})
 }
@@ -107,9 +109,17 @@ func (s *Sim) apiShape(r *http.Request, b Booking) object {
 // oldOutput is the shape of the version before: database names.
 func oldOutput(b Booking) object {
 	return object{
-		{"id", b.ID}, {"uid", b.UID}, {"title", b.Title}, {"description", nullable(b.Notes)}, {"status", b.Status},
-		{"startTime", b.Start.Format(timeMillis)}, {"endTime", b.End.Format(timeMillis)}, {"eventTypeId", b.EventType},
-		{"metadata", ordered(b.Metadata)}, {"paid", b.Paid}, {"fromReschedule", nullable(b.RescheduledFrom)},
+		{"id", b.ID},
+		{"uid", b.UID},
+		{"title", b.Title},
+		{"description", nullable(b.Notes)},
+		{"status", b.Status},
+		{"startTime", b.Start.Format(timeMillis)},
+		{"endTime", b.End.Format(timeMillis)},
+		{"eventTypeId", b.EventType},
+		{"metadata", ordered(b.Metadata)},
+		{"paid", b.Paid},
+		{"fromReschedule", nullable(b.RescheduledFrom)},
 	}
 }
 
@@ -126,19 +136,41 @@ func (s *Sim) output(b Booking) object {
 	given := func(v string) any { return maybe(v != "", v) }
 	seated := et.Seats > 1
 	return object{
-		{"id", b.ID}, {"uid", b.UID}, {"title", b.Title}, {"description", b.Notes},
-		{"hosts", []object{{{"id", host.ID}, {"name", host.Name}, {"email", host.Email}, {"displayEmail", host.Email},
-			{"username", host.Username}, {"timeZone", host.TimeZone}}}},
-		{"status", strings.ToLower(string(b.Status))}, {"cancellationReason", given(b.CancelReason)},
-		{"cancelledByEmail", given(b.CancelledBy)}, {"reschedulingReason", given(b.RescheduleReason)},
-		{"rescheduledByEmail", given(b.RescheduledBy)}, {"rescheduledFromUid", given(b.RescheduledFrom)},
+		{"id", b.ID},
+		{"uid", b.UID},
+		{"title", b.Title},
+		{"description", b.Notes},
+		{"hosts", []object{{
+			{"id", host.ID},
+			{"name", host.Name},
+			{"email", host.Email},
+			{"displayEmail", host.Email},
+			{"username", host.Username},
+			{"timeZone", host.TimeZone},
+		}}},
+		{"status", strings.ToLower(string(b.Status))},
+		{"cancellationReason", given(b.CancelReason)},
+		{"cancelledByEmail", given(b.CancelledBy)},
+		{"reschedulingReason", given(b.RescheduleReason)},
+		{"rescheduledByEmail", given(b.RescheduledBy)},
+		{"rescheduledFromUid", given(b.RescheduledFrom)},
 		{"rescheduledToUid", given(b.RescheduledTo)},
-		{"start", b.Start.Format(timeMillis)}, {"end", b.End.Format(timeMillis)}, {"duration", int(b.End.Sub(b.Start).Minutes())},
-		{"eventTypeId", et.ID}, {"eventType", object{{"id", et.ID}, {"slug", et.Slug}}}, {"meetingUrl", place}, {"location", place},
-		{"absentHost", false}, {"createdAt", b.CreatedAt.Format(timeMillis)}, {"updatedAt", b.UpdatedAt.Format(timeMillis)},
-		{"icsUid", b.ICalUID}, {"recurringBookingUid", given(b.RecurringID)},
-		{"metadata", maybe(!seated, userMetadata(b.Metadata))}, {"rating", nil},
-		{"attendees", outputAttendees(b, seated)}, {"guests", maybe(!seated, []string{})},
+		{"start", b.Start.Format(timeMillis)},
+		{"end", b.End.Format(timeMillis)},
+		{"duration", int(b.End.Sub(b.Start).Minutes())},
+		{"eventTypeId", et.ID},
+		{"eventType", object{{"id", et.ID}, {"slug", et.Slug}}},
+		{"meetingUrl", place},
+		{"location", place},
+		{"absentHost", false},
+		{"createdAt", b.CreatedAt.Format(timeMillis)},
+		{"updatedAt", b.UpdatedAt.Format(timeMillis)},
+		{"icsUid", b.ICalUID},
+		{"recurringBookingUid", given(b.RecurringID)},
+		{"metadata", maybe(!seated, userMetadata(b.Metadata))},
+		{"rating", nil},
+		{"attendees", outputAttendees(b, seated)},
+		{"guests", maybe(!seated, []string{})},
 		{"bookingFieldsResponses", maybe(!seated, outputAnswers(b.Attendees[0], b.Notes, b.Answers))},
 	}
 }
@@ -146,8 +178,15 @@ func (s *Sim) output(b Booking) object {
 func outputAttendees(b Booking, seated bool) []object {
 	out := []object{}
 	for _, a := range b.Attendees {
-		o := object{{"name", a.Name}, {"email", a.Email}, {"displayEmail", a.Email}, {"timeZone", a.TimeZone}, {"language", "en"},
-			{"absent", a.NoShow}, {"phoneNumber", maybe(a.Phone != "", a.Phone)}}
+		o := object{
+			{"name", a.Name},
+			{"email", a.Email},
+			{"displayEmail", a.Email},
+			{"timeZone", a.TimeZone},
+			{"language", "en"},
+			{"absent", a.NoShow},
+			{"phoneNumber", maybe(a.Phone != "", a.Phone)},
+		}
 		if seated {
 			o = append(o, member{"seatUid", a.SeatID}, member{"bookingFieldsResponses", outputAnswers(a, b.Notes, a.Answers)},
 				member{"metadata", userMetadata(a.Metadata)})
@@ -262,8 +301,13 @@ func pagination(l listQuery, total, returned int) object {
 	remaining := max(0, total-l.skip-returned)
 	pages := (total + l.take - 1) / l.take
 	return object{
-		{"totalItems", total}, {"remainingItems", remaining}, {"returnedItems", returned}, {"itemsPerPage", l.take},
-		{"currentPage", l.skip/l.take + 1}, {"totalPages", pages},
-		{"hasNextPage", remaining > 0}, {"hasPreviousPage", l.skip > 0},
+		{"totalItems", total},
+		{"remainingItems", remaining},
+		{"returnedItems", returned},
+		{"itemsPerPage", l.take},
+		{"currentPage", l.skip/l.take + 1},
+		{"totalPages", pages},
+		{"hasNextPage", remaining > 0},
+		{"hasPreviousPage", l.skip > 0},
 	}
 }

@@ -68,8 +68,10 @@ func TestAPIShowsTheRow(t *testing.T) {
 	}
 	_, body := api(t, w, "/v2/bookings/"+next.UID)
 	data := body["data"].(map[string]any)
-	for k, want := range map[string]any{"status": "cancelled", "rescheduledFromUid": b.UID, "icsUid": b.ICalUID,
-		"start": "2026-12-01T16:00:00.000Z", "cancellationReason": "other firm", "duration": 30.0} {
+	for k, want := range map[string]any{
+		"status": "cancelled", "rescheduledFromUid": b.UID, "icsUid": b.ICalUID,
+		"start": "2026-12-01T16:00:00.000Z", "cancellationReason": "other firm", "duration": 30.0,
+	} {
 		if data[k] != want {
 			t.Errorf("%s is %v, want %v", k, data[k], want)
 		}

@@ -19,20 +19,46 @@ type sheet struct {
 // shared is the part from bookerUrl to the video call, equal in both paths
 // except for the format of times.
 func (f facts) shared(sh sheet, layout string) object {
-	video := object{{"type", "daily_video"}, {"id", "aB3dE5fG7h"}, {"password", "stand-in-room-token"},
-		{"url", f.origin + "/video/room/" + f.b.UID}}
+	video := object{
+		{"type", "daily_video"},
+		{"id", "aB3dE5fG7h"},
+		{"password", "stand-in-room-token"},
+		{"url", f.origin + "/video/room/" + f.b.UID},
+	}
 	return object{
-		{"bookerUrl", f.origin}, {"title", f.b.Title}, {"startTime", f.start(layout)}, {"endTime", f.end(layout)},
-		{"additionalNotes", f.b.Notes}, {"type", f.et.Slug}, {"description", f.b.Notes}, {"eventTypeId", f.et.ID},
-		{"hideCalendarNotes", false}, {"hideCalendarEventDetails", false}, {"hideOrganizerEmail", false},
-		{"schedulingType", nil}, {"seatsPerTimeSlot", f.seatsPerSlot()}, {"seatsShowAttendees", true},
-		{"seatsShowAvailabilityCount", true}, {"customReplyToEmail", nil}, {"disableRescheduling", false},
-		{"disableCancelling", false}, {"organizer", f.organizer()}, {"attendees", f.invitees()},
-		{"customInputs", object{}}, {"responses", f.responses()}, {"userFieldsResponses", f.userResponses()},
-		{"location", sh.location}, {"destinationCalendar", nil}, {"iCalUID", maybe(!sh.noICal, f.b.ICalUID)},
-		{"iCalSequence", f.b.ICalSequence}, {"requiresConfirmation", f.et.RequiresConfirmation},
-		{"oneTimePassword", secretOrNull(sh.secret, f.b.OneTimePassword)}, {"organizationId", nil}, {"hashedLink", nil},
-		{"uid", f.b.UID}, {"videoCallData", maybe(sh.meeting && f.video(), video)},
+		{"bookerUrl", f.origin},
+		{"title", f.b.Title},
+		{"startTime", f.start(layout)},
+		{"endTime", f.end(layout)},
+		{"additionalNotes", f.b.Notes},
+		{"type", f.et.Slug},
+		{"description", f.b.Notes},
+		{"eventTypeId", f.et.ID},
+		{"hideCalendarNotes", false},
+		{"hideCalendarEventDetails", false},
+		{"hideOrganizerEmail", false},
+		{"schedulingType", nil},
+		{"seatsPerTimeSlot", f.seatsPerSlot()},
+		{"seatsShowAttendees", true},
+		{"seatsShowAvailabilityCount", true},
+		{"customReplyToEmail", nil},
+		{"disableRescheduling", false},
+		{"disableCancelling", false},
+		{"organizer", f.organizer()},
+		{"attendees", f.invitees()},
+		{"customInputs", object{}},
+		{"responses", f.responses()},
+		{"userFieldsResponses", f.userResponses()},
+		{"location", sh.location},
+		{"destinationCalendar", nil},
+		{"iCalUID", maybe(!sh.noICal, f.b.ICalUID)},
+		{"iCalSequence", f.b.ICalSequence},
+		{"requiresConfirmation", f.et.RequiresConfirmation},
+		{"oneTimePassword", secretOrNull(sh.secret, f.b.OneTimePassword)},
+		{"organizationId", nil},
+		{"hashedLink", nil},
+		{"uid", f.b.UID},
+		{"videoCallData", maybe(sh.meeting && f.video(), video)},
 	}
 }
 
@@ -46,8 +72,13 @@ func secretOrNull(told bool, secret string) any {
 var appsStatus = []object{{{"appName", "daily-video"}, {"type", "daily_video"}, {"success", 1}, {"failures", 0}, {"errors", []string{}}}}
 
 func (f facts) typeInfo() object {
-	return object{{"eventTitle", f.et.Title}, {"eventDescription", f.et.Description}, {"price", f.et.Price},
-		{"currency", f.et.Currency}, {"length", int(f.et.Length.Minutes())}}
+	return object{
+		{"eventTitle", f.et.Title},
+		{"eventDescription", f.et.Description},
+		{"price", f.et.Price},
+		{"currency", f.et.Currency},
+		{"length", int(f.et.Length.Minutes())},
+	}
 }
 
 // direct is RegularBookingService's webhookData as sendPayload sends it.
@@ -94,8 +125,10 @@ func (f facts) movedFrom(layout string) object {
 		return nil
 	}
 	return object{
-		{"rescheduleId", f.old.ID}, {"rescheduleUid", f.old.UID},
-		{"rescheduleStartTime", f.old.Start.UTC().Format(layout)}, {"rescheduleEndTime", f.old.End.UTC().Format(layout)},
+		{"rescheduleId", f.old.ID},
+		{"rescheduleUid", f.old.UID},
+		{"rescheduleStartTime", f.old.Start.UTC().Format(layout)},
+		{"rescheduleEndTime", f.old.End.UTC().Format(layout)},
 	}
 }
 
@@ -181,17 +214,35 @@ func (f facts) rejected() object { return f.decided(Rejected, f.b.RejectReason) 
 func (f facts) decided(status Status, rejection any) object {
 	accepted := status == Accepted
 	o := object{
-		{"type", f.et.Slug}, {"title", f.b.Title}, {"description", f.b.Notes}, {"bookerUrl", f.origin},
-		{"userFieldsResponses", f.userResponses()}, {"responses", f.responses()}, {"customInputs", object{}},
-		{"startTime", f.start(timeMillis)}, {"endTime", f.end(timeMillis)},
-		{"organizer", f.organizer()}, {"attendees", f.guests(true)}, {"location", f.et.Location}, {"uid", f.b.UID},
-		{"destinationCalendar", []string{}}, {"requiresConfirmation", f.et.RequiresConfirmation},
-		{"hideOrganizerEmail", false}, {"hideCalendarNotes", false}, {"hideCalendarEventDetails", false},
-		{"eventTypeId", f.et.ID}, {"customReplyToEmail", nil},
-		{"seatsPerTimeSlot", maybe(accepted, f.seatsPerSlot())}, {"seatsShowAttendees", maybe(accepted, true)},
-		{"disableCancelling", maybe(accepted, false)}, {"disableRescheduling", maybe(accepted, false)},
-		{"organizationId", nil}, {"additionalNotes", f.b.Notes}, {"assignmentReason", nil},
-		{"hideBranding", maybe(accepted, false)}, {"rejectionReason", rejection},
+		{"type", f.et.Slug},
+		{"title", f.b.Title},
+		{"description", f.b.Notes},
+		{"bookerUrl", f.origin},
+		{"userFieldsResponses", f.userResponses()},
+		{"responses", f.responses()},
+		{"customInputs", object{}},
+		{"startTime", f.start(timeMillis)},
+		{"endTime", f.end(timeMillis)},
+		{"organizer", f.organizer()},
+		{"attendees", f.guests(true)},
+		{"location", f.et.Location},
+		{"uid", f.b.UID},
+		{"destinationCalendar", []string{}},
+		{"requiresConfirmation", f.et.RequiresConfirmation},
+		{"hideOrganizerEmail", false},
+		{"hideCalendarNotes", false},
+		{"hideCalendarEventDetails", false},
+		{"eventTypeId", f.et.ID},
+		{"customReplyToEmail", nil},
+		{"seatsPerTimeSlot", maybe(accepted, f.seatsPerSlot())},
+		{"seatsShowAttendees", maybe(accepted, true)},
+		{"disableCancelling", maybe(accepted, false)},
+		{"disableRescheduling", maybe(accepted, false)},
+		{"organizationId", nil},
+		{"additionalNotes", f.b.Notes},
+		{"assignmentReason", nil},
+		{"hideBranding", maybe(accepted, false)},
+		{"rejectionReason", rejection},
 	}
 	o = append(o, f.typeInfo()...)
 	return append(o, member{"bookingId", f.b.ID}, member{"status", status})

@@ -260,7 +260,8 @@ func (s *Sim) bookEvent(w http.ResponseWriter, r *http.Request) {
 	}
 	if in.DryRun {
 		writeJSON(w, http.StatusOK, s.bookingAnswer(Booking{
-			Title: et.Title, Status: Accepted, Start: in.Start, End: in.Start.Add(et.Length), EventType: et.ID}))
+			Title: et.Title, Status: Accepted, Start: in.Start, End: in.Start.Add(et.Length), EventType: et.ID,
+		}))
 		return
 	}
 	b, err := s.Book(in.request(et))
@@ -277,9 +278,16 @@ func (s *Sim) bookingAnswer(b Booking) object {
 	et, _ := s.eventType(b.EventType)
 	video := maybe(b.Status == Accepted && et.Location == "integrations:daily", s.cfg.Origin+"/video/"+b.UID)
 	return object{
-		{"id", b.ID}, {"uid", b.UID}, {"title", b.Title}, {"startTime", b.Start.UTC().Format(timeMillis)},
-		{"endTime", b.End.UTC().Format(timeMillis)}, {"eventTypeId", b.EventType}, {"status", b.Status},
-		{"paymentRequired", b.AwaitsPayment()}, {"isRecurring", b.RecurringID != ""}, {"videoCallUrl", video},
+		{"id", b.ID},
+		{"uid", b.UID},
+		{"title", b.Title},
+		{"startTime", b.Start.UTC().Format(timeMillis)},
+		{"endTime", b.End.UTC().Format(timeMillis)},
+		{"eventTypeId", b.EventType},
+		{"status", b.Status},
+		{"paymentRequired", b.AwaitsPayment()},
+		{"isRecurring", b.RecurringID != ""},
+		{"videoCallUrl", video},
 	}
 }
 

@@ -207,8 +207,10 @@ func (s *Sim) meeting(uid, trigger string) error {
 func (s *Sim) GuestsNoShow(uid string) error {
 	return s.change(uid, accepted, func(r *row) []event {
 		f := s.about(r)
-		return []event{{trigger: "AFTER_GUESTS_CAL_VIDEO_NO_SHOW", uid: uid,
-			payload: func(url string, _ time.Time) object { return f.guestsMissing(url) }}}
+		return []event{{
+			trigger: "AFTER_GUESTS_CAL_VIDEO_NO_SHOW", uid: uid,
+			payload: func(url string, _ time.Time) object { return f.guestsMissing(url) },
+		}}
 	})
 }
 

@@ -129,8 +129,10 @@ func (s *Sim) controlBook(w http.ResponseWriter, r *http.Request) {
 func (s *Sim) controlAction(w http.ResponseWriter, r *http.Request) {
 	var c controlRequest
 	if !s.read(w, r, &c, func(f url.Values) (err error) {
-		c = controlRequest{Action: f.Get("action"), UID: f.Get("uid"), Reason: f.Get("reason"), By: f.Get("by"),
-			Seat: f.Get("seat"), Carry: Carry(f.Get("carry"))}
+		c = controlRequest{
+			Action: f.Get("action"), UID: f.Get("uid"), Reason: f.Get("reason"), By: f.Get("by"),
+			Seat: f.Get("seat"), Carry: Carry(f.Get("carry")),
+		}
 		if v := f.Get("start"); v != "" && c.Action == "reschedule" {
 			c.Start, err = time.Parse(time.RFC3339, v)
 		}

@@ -15,30 +15,54 @@ type faultChoice struct {
 
 // faultChoices are the switches, in the page's order.
 var faultChoices = []faultChoice{
-	{"duplicate", "Deliver twice", "Each delivery is sent a second time, byte for byte.",
-		func(f *Faults) { f.Duplicate = 1 }, func(f Faults) bool { return f.Duplicate > 0 }},
-	{"hold", "Hold back", "Deliveries are collected until you release them below.",
-		func(f *Faults) { f.Hold = true }, func(f Faults) bool { return f.Hold }},
-	{"drop", "Lose it", "The delivery is never sent, and nobody is told.",
-		func(f *Faults) { f.Drop = true }, func(f Faults) bool { return f.Drop }},
-	{"delay", "Send late", "The delivery leaves ten seconds later.",
-		func(f *Faults) { f.Delay = 10 * time.Second }, func(f Faults) bool { return f.Delay > 0 }},
-	{"forge", "Forge the signature", "It is signed with a secret nobody agreed on.",
-		func(f *Faults) { f.Forge = true }, func(f Faults) bool { return f.Forge }},
-	{"old-secret", "Sign with the old secret", "As a queued delivery does after the secret was changed.",
-		func(f *Faults) { f.OldSecret = true }, func(f Faults) bool { return f.OldSecret }},
-	{"unsigned", "Leave the signature out", "The signature header is missing.",
-		func(f *Faults) { f.Unsigned = true }, func(f Faults) bool { return f.Unsigned }},
-	{"no-secret", "No secret configured", "The signature header says no-secret-provided.",
-		func(f *Faults) { f.NoSecret = true }, func(f Faults) bool { return f.NoSecret }},
-	{"alter", "Alter the body", "One word is changed after signing.",
-		func(f *Faults) { f.Alter = true }, func(f Faults) bool { return f.Alter }},
-	{"reencode", "Re-encode the body", "A proxy writes the same JSON with other white space.",
-		func(f *Faults) { f.Reencode = true }, func(f Faults) bool { return f.Reencode }},
-	{"strip", "Strip the reference", "Metadata and the hidden answer are missing; the signature is right.",
-		func(f *Faults) { f.StripMetadata = true }, func(f Faults) bool { return f.StripMetadata }},
-	{"change-reference", "Change the reference", "The reference ends otherwise; the signature is right.",
-		func(f *Faults) { f.ChangeReference = true }, func(f Faults) bool { return f.ChangeReference }},
+	{
+		"duplicate", "Deliver twice", "Each delivery is sent a second time, byte for byte.",
+		func(f *Faults) { f.Duplicate = 1 }, func(f Faults) bool { return f.Duplicate > 0 },
+	},
+	{
+		"hold", "Hold back", "Deliveries are collected until you release them below.",
+		func(f *Faults) { f.Hold = true }, func(f Faults) bool { return f.Hold },
+	},
+	{
+		"drop", "Lose it", "The delivery is never sent, and nobody is told.",
+		func(f *Faults) { f.Drop = true }, func(f Faults) bool { return f.Drop },
+	},
+	{
+		"delay", "Send late", "The delivery leaves ten seconds later.",
+		func(f *Faults) { f.Delay = 10 * time.Second }, func(f Faults) bool { return f.Delay > 0 },
+	},
+	{
+		"forge", "Forge the signature", "It is signed with a secret nobody agreed on.",
+		func(f *Faults) { f.Forge = true }, func(f Faults) bool { return f.Forge },
+	},
+	{
+		"old-secret", "Sign with the old secret", "As a queued delivery does after the secret was changed.",
+		func(f *Faults) { f.OldSecret = true }, func(f Faults) bool { return f.OldSecret },
+	},
+	{
+		"unsigned", "Leave the signature out", "The signature header is missing.",
+		func(f *Faults) { f.Unsigned = true }, func(f Faults) bool { return f.Unsigned },
+	},
+	{
+		"no-secret", "No secret configured", "The signature header says no-secret-provided.",
+		func(f *Faults) { f.NoSecret = true }, func(f Faults) bool { return f.NoSecret },
+	},
+	{
+		"alter", "Alter the body", "One word is changed after signing.",
+		func(f *Faults) { f.Alter = true }, func(f Faults) bool { return f.Alter },
+	},
+	{
+		"reencode", "Re-encode the body", "A proxy writes the same JSON with other white space.",
+		func(f *Faults) { f.Reencode = true }, func(f Faults) bool { return f.Reencode },
+	},
+	{
+		"strip", "Strip the reference", "Metadata and the hidden answer are missing; the signature is right.",
+		func(f *Faults) { f.StripMetadata = true }, func(f Faults) bool { return f.StripMetadata },
+	},
+	{
+		"change-reference", "Change the reference", "The reference ends otherwise; the signature is right.",
+		func(f *Faults) { f.ChangeReference = true }, func(f Faults) bool { return f.ChangeReference },
+	},
 }
 
 // controlPage is what templates/control.html shows.

@@ -168,8 +168,10 @@ func (s *Sim) record(d *Delivery) {
 func (s *Sim) again(d *Delivery, attempt int, why string) *Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &Delivery{Trigger: d.Trigger, UID: d.UID, URL: d.URL, Body: d.Body, Header: d.Header.Clone(), Made: s.now(),
-		Outcome: Waiting, Attempt: attempt, Faults: []string{why}, hook: d.hook}
+	c := &Delivery{
+		Trigger: d.Trigger, UID: d.UID, URL: d.URL, Body: d.Body, Header: d.Header.Clone(), Made: s.now(),
+		Outcome: Waiting, Attempt: attempt, Faults: []string{why}, hook: d.hook,
+	}
 	s.record(c)
 	return c
 }

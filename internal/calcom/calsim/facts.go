@@ -97,8 +97,13 @@ var english = object{{"locale", "en"}}
 
 func (f facts) organizer() object {
 	return object{
-		{"id", f.host.ID}, {"name", f.host.Name}, {"email", f.host.Email}, {"username", f.host.Username},
-		{"timeZone", f.host.TimeZone}, {"language", english}, {"timeFormat", "h:mma"},
+		{"id", f.host.ID},
+		{"name", f.host.Name},
+		{"email", f.host.Email},
+		{"username", f.host.Username},
+		{"timeZone", f.host.TimeZone},
+		{"language", english},
+		{"timeFormat", "h:mma"},
 		{"utcOffset", utcOffset(f.host.TimeZone, f.b.Start)},
 	}
 }
@@ -109,8 +114,13 @@ func (f facts) invitees() []object {
 	for _, a := range f.who {
 		first, last, _ := strings.Cut(a.Name, " ")
 		out = append(out, object{
-			{"email", a.Email}, {"name", a.Name}, {"firstName", first}, {"lastName", last},
-			{"timeZone", a.TimeZone}, {"language", english}, {"phoneNumber", maybe(a.Phone != "", a.Phone)},
+			{"email", a.Email},
+			{"name", a.Name},
+			{"firstName", first},
+			{"lastName", last},
+			{"timeZone", a.TimeZone},
+			{"language", english},
+			{"phoneNumber", maybe(a.Phone != "", a.Phone)},
 			{"utcOffset", utcOffset(a.TimeZone, f.b.Start)},
 		})
 	}
@@ -123,7 +133,9 @@ func (f facts) guests(phone bool, more ...member) []object {
 	out := []object{}
 	for _, a := range f.who {
 		o := object{
-			{"name", a.Name}, {"email", a.Email}, {"timeZone", a.TimeZone},
+			{"name", a.Name},
+			{"email", a.Email},
+			{"timeZone", a.TimeZone},
 			{"phoneNumber", maybe(phone, nullable(a.Phone))},
 		}
 		o = append(o, more...)
@@ -137,8 +149,14 @@ func (f facts) attendeeRows() []object {
 	out := []object{}
 	for _, a := range f.who {
 		out = append(out, object{
-			{"id", a.ID}, {"email", a.Email}, {"name", a.Name}, {"timeZone", a.TimeZone},
-			{"phoneNumber", nullable(a.Phone)}, {"locale", "en"}, {"bookingId", f.b.ID}, {"noShow", a.NoShow},
+			{"id", a.ID},
+			{"email", a.Email},
+			{"name", a.Name},
+			{"timeZone", a.TimeZone},
+			{"phoneNumber", nullable(a.Phone)},
+			{"locale", "en"},
+			{"bookingId", f.b.ID},
+			{"noShow", a.NoShow},
 		})
 	}
 	return out

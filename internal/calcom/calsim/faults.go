@@ -45,9 +45,18 @@ func (f Faults) names() []string {
 		on   bool
 		name string
 	}{
-		{f.Duplicate > 0, "duplicate"}, {f.Drop, "drop"}, {f.Hold, "hold"}, {f.Delay > 0, "delay"},
-		{f.Unsigned, "unsigned"}, {f.NoSecret, "no secret"}, {f.Forge, "forged"}, {f.OldSecret, "old secret"},
-		{f.Alter, "altered"}, {f.Reencode, "re-encoded"}, {f.StripMetadata, "stripped"}, {f.ChangeReference, "changed reference"},
+		{f.Duplicate > 0, "duplicate"},
+		{f.Drop, "drop"},
+		{f.Hold, "hold"},
+		{f.Delay > 0, "delay"},
+		{f.Unsigned, "unsigned"},
+		{f.NoSecret, "no secret"},
+		{f.Forge, "forged"},
+		{f.OldSecret, "old secret"},
+		{f.Alter, "altered"},
+		{f.Reencode, "re-encoded"},
+		{f.StripMetadata, "stripped"},
+		{f.ChangeReference, "changed reference"},
 	} {
 		if x.on {
 			out = append(out, x.name)

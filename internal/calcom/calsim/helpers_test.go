@@ -119,8 +119,10 @@ func newWorld(t *testing.T, gen calsim.Generation, change ...func(*calsim.Config
 // request books the slot as the embedded page does: with both carriers.
 func request(eventType int) calsim.BookRequest {
 	carried := map[string]string{"submissionId": reference}
-	return calsim.BookRequest{EventType: eventType, Start: slot, Name: "Dana Whitfield", Email: "dana@example.com",
-		TimeZone: "America/New_York", Notes: "Boiler", Metadata: carried, Answers: carried}
+	return calsim.BookRequest{
+		EventType: eventType, Start: slot, Name: "Dana Whitfield", Email: "dana@example.com",
+		TimeZone: "America/New_York", Notes: "Boiler", Metadata: carried, Answers: carried,
+	}
 }
 
 func (w *world) book(t *testing.T, eventType int) calsim.Booking {

@@ -93,9 +93,11 @@ func TestBookingPagesMayBeFramed(t *testing.T) {
 func TestTheScriptNamesEveryMessage(t *testing.T) {
 	w := newWorld(t, calsim.SelfHosted2025)
 	js := text(t, ask(t, w, "GET", "/static/book.js", ""))
-	for _, word := range []string{`originator: "CAL"`, "fullType: `CAL:${ns}:${type}`", "__iframeReady", "__windowLoadComplete",
+	for _, word := range []string{
+		`originator: "CAL"`, "fullType: `CAL:${ns}:${type}`", "__iframeReady", "__windowLoadComplete",
 		"__dimensionChanged", "__routeChanged", "linkReady", "bookerViewed", "bookerReady", "bookerReopened",
-		"ookingSuccessfulV2", "escheduleBookingSuccessfulV2", "parentKnowsIframeReady", "connect(", "ui(", "replaceState"} {
+		"ookingSuccessfulV2", "escheduleBookingSuccessfulV2", "parentKnowsIframeReady", "connect(", "ui(", "replaceState",
+	} {
 		if !strings.Contains(js, word) {
 			t.Errorf("book.js lacks %s", word)
 		}
@@ -124,8 +126,10 @@ func inputs(body string) url.Values {
 // arrives.
 func TestThePageBooksWithoutScripts(t *testing.T) {
 	w := newWorld(t, calsim.SelfHosted2025)
-	target := page + "?" + url.Values{"metadata[submissionId]": {reference}, "submissionId": {reference},
-		"name": {"Dana Whitfield"}, "email": {"dana@example.com"}, "cal.tz": {"UTC"}}.Encode()
+	target := page + "?" + url.Values{
+		"metadata[submissionId]": {reference}, "submissionId": {reference},
+		"name": {"Dana Whitfield"}, "email": {"dana@example.com"}, "cal.tz": {"UTC"},
+	}.Encode()
 	v := inputs(text(t, ask(t, w, "GET", target, "")))
 	if v.Get("start") != "2026-11-30T09:00:00Z" || v.Get("name") != "Dana Whitfield" {
 		t.Fatalf("form %v", v)
@@ -159,8 +163,10 @@ func TestThePageBooksWithoutScripts(t *testing.T) {
 // slot, and a dry run that books nothing.
 func TestThePagesOwnAPI(t *testing.T) {
 	w := newWorld(t, calsim.SelfHosted2025)
-	in := map[string]any{"eventTypeId": confirmed, "start": slot, "timeZone": "UTC", "metadata": map[string]string{"submissionId": reference},
-		"responses": map[string]any{"name": "Dana", "email": "d@example.com", "submissionId": reference, "guests": []string{}}}
+	in := map[string]any{
+		"eventTypeId": confirmed, "start": slot, "timeZone": "UTC", "metadata": map[string]string{"submissionId": reference},
+		"responses": map[string]any{"name": "Dana", "email": "d@example.com", "submissionId": reference, "guests": []string{}},
+	}
 	in["_isDryRun"] = true
 	if status, _ := jsonBody(t, w, "/api/book/event", in); status != 200 || len(w.Bookings()) != 0 {
 		t.Errorf("dry run: %d, %d rows", status, len(w.Bookings()))

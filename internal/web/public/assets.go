@@ -141,7 +141,7 @@ func find(name string) (a asset, hash string, ok bool) {
 	if !tinted || err != nil || string(accent) != "#"+hex {
 		return asset{}, "", false
 	}
-	a, ok = assets[base+"."+ext]
+	a = assets[base+"."+ext]
 	switch base + "." + ext {
 	case "public.css":
 		brand := fmt.Sprintf(":root{--brand:%s;--brand-dark:%s}\n", accent, darkAccent(accent))
