@@ -165,6 +165,9 @@ func (c *Config) check() error {
 		if err := c.Sites[i].check(); err != nil {
 			return fmt.Errorf("sites[%d]: %w", i, err)
 		}
+		if slices.ContainsFunc(c.Sites[:i], func(s SiteConfig) bool { return s.ID == c.Sites[i].ID }) {
+			return fmt.Errorf("sites[%d]: the id %s is there twice", i, c.Sites[i].ID)
+		}
 	}
 	return nil
 }
