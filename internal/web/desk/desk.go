@@ -60,8 +60,9 @@ type Desk struct {
 	hashing  chan struct{} // one place for each password that may be hashed now
 	decoy    string        // hash of no operator's password: the work for unknown ones
 	sources  *httprate.RateLimiter
-	failed   httprate.LimitCounter // wrong passwords of each account
-	pause    func(context.Context, time.Duration)
+	failed   httprate.LimitCounter                   // wrong passwords of each account
+	pause    func(context.Context, time.Duration)    // of a slow account
+	compare  func(hash, password string) (same bool) // VerifyPassword, counted in tests
 	handler  http.Handler
 }
 
@@ -79,7 +80,7 @@ func New(c Config) (*Desk, error) {
 	if c.Source == nil {
 		c.Source = peer
 	}
-	d := &Desk{Config: c, sites: make(map[string]Site, len(c.Sites)), pause: pause}
+	d := &Desk{Config: c, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
 	for i, s := range c.Sites {
 		if _, twice := d.sites[s.ID]; twice || s.ID == "" {
 			return nil, fmt.Errorf("desk: site %q has no ID of its own: %w", s.ID, handoff.ErrInvalid)

@@ -26,29 +26,43 @@ type answer struct {
 // answers is the one table from errors to pages. What is not in it is internal:
 // logged, and never shown.
 var answers = []answer{
-	{handoff.ErrNotFound, http.StatusNotFound, "Not here",
+	{
+		handoff.ErrNotFound, http.StatusNotFound, "Not here",
 		"There is no such page, lead or failure. It may have been erased, or the address may be incomplete.",
-		"Go back to the leads and look for it there."},
-	{handoff.ErrInvalid, http.StatusBadRequest, "Not understood",
+		"Go back to the leads and look for it there.",
+	},
+	{
+		handoff.ErrInvalid, http.StatusBadRequest, "Not understood",
 		"The address or the form is not one that this desk makes.",
-		"Go back to the leads and start again from there."},
-	{errCrossOrigin, http.StatusForbidden, "Refused",
+		"Go back to the leads and start again from there.",
+	},
+	{
+		errCrossOrigin, http.StatusForbidden, "Refused",
 		"Your browser says that another website sent this form. Nothing was changed.",
-		"Open the desk and do it from there. If you did, your proxy changes the Host or Origin header."},
-	{errSignedOut, http.StatusUnauthorized, "Signed out",
+		"Open the desk and do it from there. If you did, your proxy changes the Host or Origin header.",
+	},
+	{
+		errSignedOut, http.StatusUnauthorized, "Signed out",
 		"Your session has ended. Nothing was changed.",
-		"Sign in again."},
-	{errBusy, http.StatusServiceUnavailable, "Busy",
+		"Sign in again.",
+	},
+	{
+		errBusy, http.StatusServiceUnavailable, "Busy",
 		"Too many people are signing in at this moment.",
-		"Wait a minute, then try again."},
-	{handoff.ErrUnavailable, http.StatusServiceUnavailable, "The store does not answer",
+		"Wait a minute, then try again.",
+	},
+	{
+		handoff.ErrUnavailable, http.StatusServiceUnavailable, "The store does not answer",
 		"Handoff could not read or write its store. What you see elsewhere is not lost.",
-		"Wait a minute, then reload the page. If it stays so, look at the server's log and its disk."},
+		"Wait a minute, then reload the page. If it stays so, look at the server's log and its disk.",
+	},
 }
 
-var internalAnswer = answer{nil, http.StatusInternalServerError, "Something went wrong",
+var internalAnswer = answer{
+	nil, http.StatusInternalServerError, "Something went wrong",
 	"This page could not be made. That is a fault of Handoff, not yours. Nothing was changed.",
-	"Reload the page. If it stays so, the server's log says more."}
+	"Reload the page. If it stays so, the server's log says more.",
+}
 
 type errorPage struct {
 	frame

@@ -41,6 +41,7 @@ type failureRow struct {
 	ID          handoff.FailureID
 	Title       string
 	Detail      string
+	UID         string // of the booking; empty if it is not about one
 	Site        string
 	Times       string
 	First, Last moment
@@ -55,10 +56,14 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: len(d.Sites) > 1, Empty: true, Groups: []failureGroup{
-		{ID: "signed", Title: "Signed by Cal.com", Verified: true, None: "Nothing here.",
-			What: "Cal.com really sent these, but no lead was changed. Each waits for a person."},
-		{ID: "unverified", Title: "Not verified", None: "Nothing here.",
-			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing."},
+		{
+			ID: "signed", Title: "Signed by Cal.com", Verified: true, None: "Nothing here.",
+			What: "Cal.com really sent these, but no lead was changed. Each waits for a person.",
+		},
+		{
+			ID: "unverified", Title: "Not verified", None: "Nothing here.",
+			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
+		},
 	}}
 	for i := range page.Groups {
 		g := &page.Groups[i]
@@ -80,7 +85,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 func (d *Desk) failureRow(v store.FailureView) failureRow {
 	site, now := d.siteOf(v.Site), d.Now()
 	row := failureRow{
-		ID: v.ID, Title: failureTitle(v), Detail: visible(v.Detail), Site: site.Name, Times: times(v.Deliveries),
+		ID: v.ID, Title: failureTitle(v), Detail: visible(v.Detail), UID: v.UID, Site: site.Name, Times: times(v.Deliveries),
 		First: soon(v.ReceivedAt, now, site.TimeZone), Last: soon(v.LastAt, now, site.TimeZone),
 	}
 	if v.SettledAt != nil {

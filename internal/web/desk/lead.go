@@ -214,8 +214,11 @@ func viewBooking(site Site, b *handoff.Booking, now time.Time) bookingView {
 		said  bool
 		words string
 	}{
-		{b.NoShow, "The visitor did not come"}, {b.HostAbsent, "The host did not come"}, {b.Paid, "Paid"},
-		{b.Recurring, "One of several occurrences"}, {b.Started && !b.Ended, "Started"},
+		{b.NoShow, "The visitor did not come"},
+		{b.HostAbsent, "The host did not come"},
+		{b.Paid, "Paid"},
+		{b.Recurring, "One of several occurrences"},
+		{b.Started && !b.Ended, "Started"},
 	} {
 		if m.said {
 			v.Marks = append(v.Marks, m.words)

@@ -245,11 +245,11 @@ func TestLeadShowsItsStory(t *testing.T) {
 	if strings.Count(page, `<ol class="chain">`) != 1 || strings.Index(chain, "uidOne") > strings.Index(chain, ">uidTwo</code></dd>") {
 		t.Error("the two bookings are not one chain, the first one first")
 	}
-	cause := regexp.MustCompile(`because: <a href="#(fact-[0-9a-f]+)">Cal.com: booking created</a>`).FindStringSubmatch(page)
+	cause := regexp.MustCompile(`because: <a href="#(fact-[0-9a-f]+)">Call booked</a>`).FindStringSubmatch(page)
 	if cause == nil || !strings.Contains(page, `<li id="`+cause[1]+`" class="fact">`) {
 		t.Error("the change of stage does not lead to its cause")
 	}
-	if order := []int{strings.Index(page, "because: <a href=\"#fact"), strings.Index(page, `<li id="`+cause[1]), strings.Index(page, "Form sent")}; !slices.IsSorted(order) {
+	if order := []int{strings.Index(page, "because: <a href=\"#fact"), strings.Index(page, `<li id="`+cause[1]), strings.Index(page, "because: <a href=\"#sent"), strings.Index(page, "<p>Form sent")}; !slices.IsSorted(order) {
 		t.Errorf("the timeline is not the newest first: %v", order)
 	}
 }

@@ -119,10 +119,10 @@ func (d *Desk) verify(ctx context.Context, hash, password string) (bool, error) 
 		known = false
 	}
 	if !known {
-		VerifyPassword(d.decoy, password[:min(len(password), MaxPassword)])
+		d.compare(d.decoy, password[:min(len(password), MaxPassword)])
 		return false, nil
 	}
-	return VerifyPassword(hash, password), nil
+	return d.compare(hash, password), nil
 }
 
 // seal binds a session to the password it was opened with: a new password ends

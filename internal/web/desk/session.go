@@ -146,7 +146,7 @@ func (d *Desk) signedIn(next handler) handler {
 
 // touch notes that a session is used, which puts off its idle end.
 func (d *Desk) touch(ctx context.Context) error {
-	now := time.Now().Unix()
+	now := d.Now().Unix()
 	if now-d.sessions.GetInt64(ctx, keyUsed) < int64(sessionTouch/time.Second) {
 		return nil
 	}

@@ -118,7 +118,7 @@ func (d *Desk) openSession(w http.ResponseWriter, r *http.Request, email string)
 	}
 	d.sessions.Put(ctx, keyEmail, u.Email)
 	d.sessions.Put(ctx, keySeal, seal(u.PasswordHash))
-	d.sessions.Put(ctx, keyUsed, time.Now().Unix())
+	d.sessions.Put(ctx, keyUsed, d.Now().Unix())
 	token, expiry, err := d.sessions.Commit(ctx)
 	if err != nil {
 		return fmt.Errorf("session: %w", err)

@@ -61,17 +61,28 @@ func TestSignInTellsNothing(t *testing.T) {
 // hashes of the same cost.
 func TestUnknownOperatorCostsTheSameWork(t *testing.T) {
 	b := newBench(t)
-	known, err := parseHash(hashed())
-	b.must(err)
-	decoy, err := parseHash(b.desk.decoy)
-	b.must(err)
-	if decoy.memory != known.memory || decoy.time != known.time || decoy.threads != known.threads || len(decoy.key) != len(known.key) {
-		t.Errorf("decoy %+v, known %+v", decoy, known)
-	}
 	if VerifyPassword(b.desk.decoy, "") || VerifyPassword("", "") || VerifyPassword(hashed(), "") {
 		t.Error("an empty password is right")
 	}
-	// Without a free place both wait, so both hash.
+	var compared []parsedHash
+	b.desk.compare = func(hash, password string) bool {
+		h, err := parseHash(hash)
+		b.must(err)
+		compared = append(compared, h)
+		return VerifyPassword(hash, password)
+	}
+	for _, f := range []url.Values{form(email, "wrong", ""), form("nobody@x.example", "wrong", ""), form(email, strings.Repeat("x", 5000), "")} {
+		b.visitor().post("/desk/sign-in", f)
+	}
+	if len(compared) != 3 {
+		t.Errorf("%d passwords were hashed, want 3", len(compared))
+	}
+	for _, h := range compared {
+		if h.memory != hashMemory || h.time != hashTime || h.threads != hashThreads || len(h.key) != hashLen {
+			t.Errorf("compared with %+v", h)
+		}
+	}
+	// Without a free place all wait.
 	for range maxHashing {
 		b.desk.hashing <- struct{}{}
 	}
@@ -241,13 +252,23 @@ func TestSessionsEnd(t *testing.T) {
 	t.Run("not used", func(t *testing.T) {
 		b := newBench(t)
 		v := b.signedIn()
-		b.clock.pass(sessionIdle - time.Hour)
-		v.page("/desk/")
-		// What the page fetches by itself is no use of it.
-		if p := v.do("GET", "/desk/", nil, liveHeader, "1"); p.status != 200 {
-			t.Errorf("live: %d", p.status)
+		kept := func() string {
+			data, found, err := b.db.Sessions().FindCtx(t.Context(), v.token())
+			if err != nil || !found {
+				t.Fatal("the session is gone: ", err)
+			}
+			return string(data)
 		}
-		b.clock.pass(2 * time.Hour)
+		b.clock.pass(2 * sessionTouch)
+		before := kept()
+		// What the page fetches by itself is no use of it.
+		if p := v.do("GET", "/desk/", nil, liveHeader, "1"); p.status != 200 || kept() != before {
+			t.Errorf("live: %d, a use: %v", p.status, kept() != before)
+		}
+		if v.page("/desk/"); kept() == before {
+			t.Error("a page that was asked for is no use")
+		}
+		b.clock.pass(sessionIdle)
 		if p := v.do("GET", "/desk/", nil, liveHeader, "1"); p.status != 401 {
 			t.Errorf("live, ended: %d", p.status)
 		}

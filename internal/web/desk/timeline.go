@@ -39,21 +39,22 @@ var rank = map[string]int{"form": 0, "fact": 1, "move": 2}
 
 // timeline merges everything that happened to a lead, the newest first.
 func timeline(site Site, l store.LeadDetail) []timelineDay {
-	shown := map[string]string{} // ID of a cause → anchor of its item
+	causes := map[string]timelineItem{} // by ID
 	var items []timelineItem
 	for _, s := range l.Submissions {
-		shown[string(s.ID)] = anchor("sent", string(s.ID))
-		items = append(items, sentItem(site, s, s.ID == l.Submissions[0].ID))
+		item := sentItem(site, s, s.ID == l.Submissions[0].ID)
+		causes[string(s.ID)], items = item, append(items, item)
 	}
 	for _, f := range l.Facts {
-		shown[f.ID] = anchor("fact", f.ID)
-		items = append(items, factItem(site, l.ID, f))
+		item := factItem(site, l.ID, f)
+		causes[f.ID], items = item, append(items, item)
 	}
 	for _, c := range l.History {
-		items = append(items, moveItem(site, c, shown[c.Cause]))
+		items = append(items, moveItem(site, c, causes[c.Cause]))
 	}
 	slices.SortStableFunc(items, func(a, b timelineItem) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(rank[a.Kind], rank[b.Kind]))
+		// The store keeps microseconds in some places and more in others.
+		return cmp.Or(a.At.Truncate(time.Microsecond).Compare(b.At.Truncate(time.Microsecond)), cmp.Compare(rank[a.Kind], rank[b.Kind]))
 	})
 	var days []timelineDay
 	for _, item := range slices.Backward(items) {
@@ -83,14 +84,11 @@ func sentItem(site Site, s handoff.Submission, first bool) timelineItem {
 	return item
 }
 
-func moveItem(site Site, c handoff.Change, causeAnchor string) timelineItem {
-	cause := c.Note
-	if cause == "" {
-		cause = "not noted"
-	}
+// moveItem shows a change of stage; cause is the item that caused it, if it is shown.
+func moveItem(site Site, c handoff.Change, cause timelineItem) timelineItem {
 	return timelineItem{
 		Kind: "move", Anchor: anchor("move", string(c.To)+"\n"+c.Cause), At: c.At, Heard: clock(c.At, site),
-		Title: "Stage", From: site.stage(c.From), To: site.stage(c.To), Cause: cause, CauseAnchor: causeAnchor,
+		Title: "Stage", From: site.stage(c.From), To: site.stage(c.To), Cause: cmp.Or(cause.Title, c.Note, "not noted"), CauseAnchor: cause.Anchor,
 	}
 }
 

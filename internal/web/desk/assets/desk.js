@@ -79,7 +79,7 @@
   async function refresh() {
     const answer = await fetch(location.href, { headers: { "X-Handoff-Live": "1" }, redirect: "error", cache: "no-store" });
     if (answer.status === 401 || answer.status === 404) return location.reload(); // signed out, or erased
-    if (!answer.ok) return;
+    if (!answer.ok) throw new Error(String(answer.status));
     const doc = parse(await answer.text());
     const fresh = doc.querySelector("main[data-live]");
     if (!fresh) return;
@@ -100,7 +100,7 @@
       const wait = last + gap - Date.now();
       if (wait > 0) await new Promise((done) => setTimeout(done, wait));
       last = Date.now();
-      await refresh().catch(() => {}); // offline: the stream says so
+      await refresh().catch(() => setTimeout(changed, 5000)); // offline, or the store does not answer
     } while (again);
     fetching = false;
   }
