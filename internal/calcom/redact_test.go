@@ -292,7 +292,7 @@ func TestRedactLargeForeignBodies(t *testing.T) {
 	if got := string(calcom.Redact([]byte(`{"a":"note","b":"https://` + large + `"}`))); strings.Contains(got, "note") {
 		t.Errorf("a large JSON body that would become a small one became %s", got)
 	}
-	for at := range 60 {
+	for at := 0; at < 60; at += 7 {
 		text := strings.Repeat("x", 8<<10-len(placed)-at) + otp + large
 		if got := string(calcom.Redact([]byte(text))); strings.Contains(got, otp[:8]) || !strings.HasSuffix(got, placed) || len(got) > 9_000 {
 			t.Errorf("with a secret %d bytes before the cut: %s", at, got[len(got)-80:])
@@ -323,7 +323,7 @@ func TestRedactMixtures(t *testing.T) {
 		placed, `"` + placed + `"`, `"password":"hunter2"`, `password=hunter2`, `pass\u0077ord: hunter2`, `{\"token\":\"hunter2\"}`, ` https://hunter2 `, `https:\/\/hunter2`, otp, ` +447700900123 `,
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 20_000 {
+	for range 5_000 {
 		var b strings.Builder
 		for range 1 + random.IntN(10) {
 			b.WriteString(pieces[random.IntN(len(pieces))])
