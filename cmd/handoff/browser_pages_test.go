@@ -1,0 +1,169 @@
+package main_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"handoff/internal/calcom/calsim"
+)
+
+// pictures is the environment variable that names a folder for a picture of each
+// page, for a person to look at.
+const pictures = "HANDOFF_PICTURES"
+
+// A look is one page to look at.
+type look struct {
+	name, address string
+	ready         string // an expression that is true when there is no more to come
+	do            func(*tab)
+}
+
+// everyPage fills a house with leads in many stages, and names each page of it.
+func everyPage(t *testing.T, h *house) []look {
+	t.Helper()
+	booked := func(service string, eventType int, action ...string) string {
+		reference := h.lead(t, service, person)
+		uid := h.book(t, eventType, reference, nextTime()).UID
+		for _, a := range action {
+			h.act(t, a, uid)
+		}
+		return reference
+	}
+	standing := booked("boiler-replacement", surveyCall)
+	requested := booked("bathroom-refit", designVisit)
+	cancelled := booked("leak-detection", leakCall, "cancel")
+	rejected := booked("bathroom-refit", designVisit, "reject")
+	h.control(t, "generation", map[string]string{"generation": "caldiy"}, nil) // the older one does not tell it from a cancellation
+	moved := booked("boiler-replacement", surveyCall, "request-reschedule")
+	twice := booked("boiler-replacement", surveyCall)
+	h.book(t, surveyCall, twice, nextTime())
+	free := h.lead(t, "boiler-replacement", "Grace Hopper")
+	click := h.lead(t, "leak-detection", "Katherine Johnson")
+	h.control(t, "faults", calsim.Faults{Forge: true, Count: 1}, nil)
+	h.act(t, "no-show", h.book(t, surveyCall, "", nextTime()).UID)
+	for reference, stage := range map[string]string{standing: "booked", requested: "requested", cancelled: "rebook", rejected: "rebook", moved: "rebook", twice: "booked"} {
+		for end := time.Now().Add(patience); string(h.detail(t, reference).Stage) != stage; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("a lead is %s, not %s", h.detail(t, reference).Stage, stage)
+			}
+		}
+	}
+	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
+	return []look{
+		{name: "home", address: "/"},
+		{name: "service", address: "/services/boiler-replacement"},
+		{name: "start", address: "/start/boiler-replacement"},
+		{name: "start-errors", address: "/start/boiler-replacement", do: func(b *tab) {
+			b.expect("422 (Unprocessable Entity)")
+			b.fill("#email", "ada@")
+			b.press("form .button")
+			b.until(`document.querySelector(".summary")`)
+		}},
+		{name: "book", address: "/book/" + free, ready: `document.getElementById("calendar-facade").hidden && document.querySelector("iframe").style.height`},
+		{name: "book-click", address: "/book/" + click},
+		{name: "booked-none", address: "/booked/" + free, ready: state("none")},
+		{name: "booked", address: "/booked/" + standing, ready: state("booked")},
+		{name: "booked-requested", address: "/booked/" + requested, ready: state("requested")},
+		{name: "booked-cancelled", address: "/booked/" + cancelled, ready: state("cancelled")},
+		{name: "booked-rejected", address: "/booked/" + rejected, ready: state("rejected")},
+		{name: "booked-moved", address: "/booked/" + moved, ready: state("reschedule_requested")},
+		{name: "booked-twice", address: "/booked/" + twice, ready: state("booked")},
+		{name: "posts", address: "/posts"},
+		{name: "post", address: "/posts/read-your-water-meter"},
+		{name: "about", address: "/about"},
+		{name: "privacy", address: "/privacy"},
+		{name: "not-found", address: "/no-such-page", do: func(b *tab) { b.expect("404 (Not Found)") }},
+		{name: "desk-leads", address: "/desk/"},
+		{name: "desk-lead", address: "/desk/leads/" + string(h.detail(t, twice).ID)},
+		{name: "desk-failures", address: "/desk/failures"},
+	}
+}
+
+// pagesAreForEverybody measures every page in both colour schemes and at the
+// narrowest width, and goes through each with the keyboard.
+func pagesAreForEverybody(t *testing.T, browser context.Context) {
+	h := startDemo(t)
+	checks, focus := readFile(t, "checks.js"), readFile(t, "focus.js")
+	looks := everyPage(t, h)
+	b := newTab(t, browser, desktop)
+	b.expect("404 (Not Found)")
+	b.open(h.site + "/desk/sign-in")
+	b.measure(t, "desk-sign-in", checks)
+	b.signIn(h)
+	for _, l := range looks {
+		b.show(desktop)
+		b.open(h.site + l.address)
+		if l.do != nil {
+			l.do(b)
+		}
+		if l.ready != "" {
+			b.until(l.ready)
+		}
+		b.measure(t, l.name, checks)
+		b.goThrough(t, l.name, focus)
+	}
+}
+
+// measure runs the checks at three widths, and in both colour schemes.
+func (b *tab) measure(t *testing.T, name, checks string) {
+	t.Helper()
+	for _, v := range []struct {
+		name   string
+		on     screen
+		scheme string
+	}{
+		{"dark-1280", desktop, "dark"},
+		{"light-1280", desktop, "light"},
+		{"light-390", phone, "light"},
+		{"dark-320", narrow, "dark"},
+	} {
+		b.show(v.on)
+		b.media("prefers-color-scheme: "+v.scheme, "prefers-reduced-motion: reduce")
+		for _, wrong := range eval[[]string](b, checks) {
+			t.Errorf("%s, %s: %s", name, v.name, wrong)
+		}
+		if dir := os.Getenv(pictures); dir != "" {
+			b.shoot(filepath.Join(dir, name+"-"+v.name+".png"), true)
+		}
+	}
+	b.media("prefers-color-scheme: light", "prefers-reduced-motion: reduce")
+}
+
+// goThrough presses Tab until it is round.
+func (b *tab) goThrough(t *testing.T, name, focus string) {
+	t.Helper()
+	b.show(desktop)
+	b.do(chromedp.Evaluate[chromedp.Void](`(() => { document.activeElement?.blur(); scrollTo(0, 0); window.focused = undefined; getSelection().removeAllRanges(); })()`))
+	for n := 0; ; n++ {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		at := eval[struct {
+			What, Wrong string
+			End         bool
+		}](b, focus)
+		if at.Wrong != "" {
+			t.Errorf("%s: with the focus %s %s", name, at.What, at.Wrong)
+		}
+		if at.End || strings.HasPrefix(at.What, "<iframe") || n > 80 {
+			if n < 3 {
+				t.Errorf("%s: only %d elements can be reached with the keyboard", name, n)
+			}
+			return
+		}
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "browser", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
