@@ -2,7 +2,6 @@ package calcom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -129,8 +128,8 @@ func readAnswer(t Trust, body []byte) (Answer, error) {
 	var envelope struct {
 		Data jsontext.Value `json:"data"`
 	}
-	if err := unmarshal(body, &envelope); err != nil {
-		return Answer{}, fmt.Errorf("calcom: the API's answer is not JSON: %w: %w", handoff.ErrUnavailable, err)
+	if deep(body) || unmarshal(body, &envelope) != nil {
+		return Answer{}, fmt.Errorf("calcom: the API's answer is not JSON as we know it: %w", handoff.ErrUnavailable)
 	}
 	raw := []jsontext.Value{envelope.Data}
 	if envelope.Data.Kind() == '[' {
@@ -157,7 +156,7 @@ func readAnswer(t Trust, body []byte) (Answer, error) {
 	return out, nil
 }
 
-var errAnswer = errors.New("calcom: the API's answer lacks a uid or a time")
+var errAnswer = fmt.Errorf("calcom: the API's answer lacks a uid or a time: %w", handoff.ErrUnavailable)
 
 // observations are what the API says of a booking, one for each seat of a seated one.
 func (b *apiBooking) observations(t Trust, digest string) ([]handoff.Observation, error) {
