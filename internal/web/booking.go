@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -235,14 +236,10 @@ func (s *Server) calendarFile(w http.ResponseWriter, r *http.Request, site *Site
 		return handoff.ErrNotFound
 	}
 	b := v.lead.Bookings[i]
-	uid := b.ICalUID
-	if uid == "" {
-		uid = b.UID + "@Cal.com"
-	}
 	cal := ics.NewCalendar()
 	cal.SetMethod(ics.MethodPublish)
 	cal.SetProductId("-//Handoff//Booking//EN")
-	e := cal.AddEvent(uid)
+	e := cal.AddEvent(calendarUID(b, v.lead.Bookings))
 	e.SetSequence(b.Sequence)
 	e.SetDtStampTime(b.LastAt)
 	e.SetStartAt(b.Start)
@@ -261,6 +258,23 @@ func (s *Server) calendarFile(w http.ResponseWriter, r *http.Request, site *Site
 	w.Header().Set("Content-Disposition", `attachment; filename="call.ics"`)
 	_, _ = w.Write([]byte(cal.Serialize())) // the client may be gone
 	return nil
+}
+
+// calendarUID is the name of a call in Cal.com's own invitation: a booking that
+// replaced another has the name of the chain's first, which most of Cal.com's
+// bodies do not repeat (calcom.md §9.2).
+func calendarUID(b handoff.Booking, all []handoff.Booking) string {
+	for range all { // a chain is no longer than that
+		i := slices.IndexFunc(all, func(p handoff.Booking) bool { return p.UID == b.Predecessor && p.Seat == b.Seat })
+		if b.ICalUID != "" || i < 0 {
+			break
+		}
+		b = all[i]
+	}
+	if b.ICalUID != "" {
+		return b.ICalUID
+	}
+	return cmp.Or(b.Predecessor, b.UID) + "@Cal.com"
 }
 
 // status is the word as JSON, for pages without an event stream.
