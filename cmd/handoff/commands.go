@@ -281,7 +281,7 @@ func (c usersAddCmd) Run(e *environment) error {
 	if name == "" {
 		name = c.Email
 	}
-	if err := app.AddUser(e.ctx, db, strings.ToLower(c.Email), name, password); err != nil {
+	if err := app.AddUser(e.ctx, db, c.Email, name, password); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "%s can sign in at /desk/.\n", c.Email)

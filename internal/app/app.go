@@ -35,6 +35,7 @@ type App struct {
 	listen  string
 	db      *store.DB
 	handler http.Handler
+	desk    *desk.Desk
 	runner  *jobs.Runner
 	log     *slog.Logger
 }
@@ -59,35 +60,43 @@ func New(ctx context.Context, c *Config, log *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	a := &App{listen: c.Listen, db: db, log: log}
-	if err := a.wire(c, keys, sites, web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log}); err != nil {
+	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log}); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *App) wire(c *Config, keys handoff.Keys, sites []*web.Site, wc web.Config) error {
+// wire joins the parts around the store: the work, the desk, the requests.
+func (a *App) wire(wc web.Config) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
-	for _, s := range sites {
+	for _, s := range wc.Sites {
 		job := jobs.Site{Pipeline: s.Pipeline, Trust: s.Trust, API: s.API}
-		titles := map[string]string{}
+		titles, types := map[string]string{}, map[int64]string{}
 		for _, v := range s.Content.Services {
-			titles[v.Slug] = v.Title
+			titles[v.Slug], types[int64(v.EventType)] = v.Title, v.Slug
 			job.EventTypes = append(job.EventTypes, int64(v.EventType))
 		}
 		work[s.ID] = job
 		deskSites = append(deskSites, desk.Site{
-			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles,
+			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
 		})
 	}
+	var server *web.Server // made last, since it serves the desk
 	var err error
-	if wc.Desk, err = desk.New(desk.Config{Store: a.db, Sites: deskSites, Secure: c.secure(), Log: a.log}); err != nil {
+	a.desk, err = desk.New(desk.Config{
+		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log,
+		Source: func(r *http.Request) string { return server.Source(r) },
+	})
+	if err != nil {
 		return err
 	}
-	if a.handler, err = web.New(wc); err != nil {
+	wc.Desk = a.desk
+	if server, err = web.New(wc); err != nil {
 		return err
 	}
+	a.handler = server
 	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Sites: work}
 	return nil
 }
@@ -112,6 +121,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(cancel)
+	srv.RegisterOnShutdown(a.desk.Close)
 	var wg sync.WaitGroup
 	wg.Go(func() { a.runner.Run(ctx) })
 	wg.Go(func() {

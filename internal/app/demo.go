@@ -199,5 +199,5 @@ func AddUser(ctx context.Context, db *store.DB, email, name, password string) er
 	if err != nil {
 		return err
 	}
-	return db.PutUser(ctx, store.User{Email: email, Name: name, PasswordHash: hash})
+	return db.PutUser(ctx, store.User{Email: desk.NormalizeEmail(email), Name: name, PasswordHash: hash})
 }

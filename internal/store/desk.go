@@ -32,24 +32,6 @@ func (db *DB) FirstTouch(ctx context.Context, leads []LeadSummary) (map[handoff.
 	return out, nil
 }
 
-// FailuresByTrust lists failures as Failures does, but only those whose delivery
-// was signed, or only those that prove nothing: what anybody can send must not
-// push the others out of a list that has an end.
-func (db *DB) FailuresByTrust(ctx context.Context, filter FailureFilter, verified bool) ([]FailureView, error) {
-	if filter.Limit == 0 {
-		filter.Limit = 100
-	}
-	rows, err := db.read.QueryContext(ctx, `
-		SELECT `+failureColumns+` FROM failures f
-		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND f.verified = $4
-		ORDER BY f.last_at DESC, f.id DESC LIMIT $3`, filter.Site, filter.Settled, filter.Limit, verified)
-	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	return out, nil
-}
-
 // Pulse returns a text that differs once leads or failures have changed. It is
 // the look by the clock of whoever listens to the feed, which does not hear of
 // what another process wrote. The text means nothing else.

@@ -133,8 +133,18 @@ func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 type FailureFilter struct {
 	Site    string // empty: all
 	Settled bool   // also the settled ones
+	Trust   Trust  // empty: both
 	Limit   int    // 0: 100
 }
+
+// Trust chooses failures by whether Cal.com signed what they are about. What
+// anybody can send must not push the others out of a list that has an end.
+type Trust string
+
+const (
+	Signed     Trust = "signed"
+	Unverified Trust = "unverified"
+)
 
 // Failures lists failures, the newest first.
 func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView, error) {
@@ -143,8 +153,9 @@ func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+failureColumns+` FROM failures f
-		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL)
-		ORDER BY f.last_at DESC, f.id DESC LIMIT $3`, filter.Site, filter.Settled, filter.Limit)
+		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND ($3 OR f.verified) AND ($4 OR NOT f.verified)
+		ORDER BY f.last_at DESC, f.id DESC LIMIT $5`,
+		filter.Site, filter.Settled, filter.Trust != Signed, filter.Trust != Unverified, filter.Limit)
 	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
 	if err != nil {
 		return nil, unavailable(err)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"handoff"
@@ -164,7 +165,7 @@ type LeadDetail struct {
 	Submissions []handoff.Submission // oldest first
 	Bookings    []handoff.Booking    // by their start
 	History     []handoff.Change     // oldest first
-	Facts       []Fact               // oldest first, by when we heard them
+	Facts       []Fact               // oldest first, by when we heard them; the newest 500
 }
 
 // A Fact is an observation about a lead's booking, with when we heard it.
@@ -250,7 +251,7 @@ func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
 func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT DISTINCT o.doc, o.received_at, o.id FROM observations o JOIN bookings b ON b.site = o.site AND b.uid = o.uid AND (o.seat = '' OR o.seat = b.seat)
-		WHERE b.site = $1 AND b.lead_id = $2 ORDER BY o.received_at, o.id LIMIT 500`, d.Site, d.ID)
+		WHERE b.site = $1 AND b.lead_id = $2 ORDER BY o.received_at DESC, o.id DESC LIMIT 500`, d.Site, d.ID)
 	d.Facts, err = collect(rows, err, func(r *sql.Rows) (f Fact, err error) {
 		var doc, id string
 		var at stamp
@@ -260,6 +261,7 @@ func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
 		f.ReceivedAt = at.Time
 		return f, decodeDoc(doc, &f.Observation)
 	})
+	slices.Reverse(d.Facts)
 	return err
 }
 

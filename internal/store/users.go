@@ -21,7 +21,7 @@ type User struct {
 }
 
 // PutUser adds an operator, or gives one of the same address another name and
-// password; all sessions stay as they are.
+// password.
 func (db *DB) PutUser(ctx context.Context, u User) error {
 	return db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `

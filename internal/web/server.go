@@ -218,9 +218,9 @@ func derive(k handoff.Key, purpose string) []byte {
 	return h.Sum(nil)
 }
 
-// source tells senders apart without naming one: a keyed digest of the address,
+// Source tells senders apart without naming one: a keyed digest of the address,
 // of IPv6 of the /64 that a customer is given.
-func (s *Server) source(r *http.Request) string {
+func (s *Server) Source(r *http.Request) string {
 	addr := s.clientAddr(r)
 	if addr.Is6() && !addr.Is4In6() {
 		if p, err := addr.Prefix(64); err == nil {

@@ -56,7 +56,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, site *Site) erro
 	if v == nil {
 		return handoff.ErrNotFound
 	}
-	if s.formLimit.OnLimit(w, r, s.source(r)) {
+	if s.formLimit.OnLimit(w, r, s.Source(r)) {
 		return errTooMany
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

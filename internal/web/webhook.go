@@ -52,7 +52,7 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 	d := calcom.NewDelivery(r.Header, body)
 	kept := handoff.Delivery{
 		Site: site.ID, Digest: d.Digest(site.ID), Signature: clip(d.Signature, 200), ContentType: clip(d.ContentType, 100),
-		Body: calcom.Redact(body), Source: s.source(r), ReceivedAt: s.Now().UTC(),
+		Body: calcom.Redact(body), Source: s.Source(r), ReceivedAt: s.Now().UTC(),
 	}
 	event, err := calcom.Open(site.trust(kept.ReceivedAt), d)
 	var refusal *calcom.Refusal

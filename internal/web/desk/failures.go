@@ -28,11 +28,10 @@ type failuresPage struct {
 
 // A failureGroup is the failures whose deliveries Cal.com signed, or the others.
 type failureGroup struct {
-	ID       string
+	ID       string // what store.Trust chooses them by
 	Title    string
 	What     string
 	None     string
-	Verified bool
 	Failures []failureRow
 	Cut      bool // there are more
 }
@@ -57,17 +56,17 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: len(d.Sites) > 1, Empty: true, Groups: []failureGroup{
 		{
-			ID: "signed", Title: "Signed by Cal.com", Verified: true, None: "Nothing here.",
+			ID: string(store.Signed), Title: "Signed by Cal.com", None: "Nothing here.",
 			What: "Cal.com really sent these, but no lead was changed. Each waits for a person.",
 		},
 		{
-			ID: "unverified", Title: "Not verified", None: "Nothing here.",
+			ID: string(store.Unverified), Title: "Not verified", None: "Nothing here.",
 			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
 		},
 	}}
 	for i := range page.Groups {
 		g := &page.Groups[i]
-		found, err := d.Store.FailuresByTrust(ctx, store.FailureFilter{Settled: page.Settled, Limit: maxFailures + 1}, g.Verified)
+		found, err := d.Store.Failures(ctx, store.FailureFilter{Trust: store.Trust(g.ID), Settled: page.Settled, Limit: maxFailures + 1})
 		if err != nil {
 			return err
 		}

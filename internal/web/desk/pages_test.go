@@ -320,7 +320,7 @@ func TestFailuresAreKeptApart(t *testing.T) {
 	}
 	contains(t, v.page("/desk/"), `data-count="151"`)
 
-	open, err := b.db.FailuresByTrust(t.Context(), store.FailureFilter{}, true)
+	open, err := b.db.Failures(t.Context(), store.FailureFilter{Trust: store.Signed})
 	b.must(err)
 	path := "/desk/failures/" + string(open[0].ID)
 	contains(t, v.page(path), "Booked without a reference", "Decide which lead it belongs to", "no_reference", "stray", "&#34;triggerEvent&#34;: &#34;BOOKING_CREATED&#34;", "once")

@@ -17,6 +17,7 @@ CREATE TABLE leads (
   PRIMARY KEY (site, id)
 ) STRICT;
 CREATE INDEX leads_newest ON leads (site, created_at, id);
+CREATE INDEX leads_changed ON leads (updated_at);
 CREATE INDEX leads_by_stage ON leads (site, stage, created_at, id);
 
 CREATE TABLE submissions (
@@ -135,6 +136,8 @@ CREATE TABLE failures (
 ) STRICT;
 CREATE UNIQUE INDEX failures_open ON failures (site, subject, reason) WHERE settled_at IS NULL;
 CREATE INDEX failures_newest ON failures (site, last_at, id);
+CREATE INDEX failures_changed ON failures (last_at);
+CREATE INDEX failures_settled ON failures (settled_at);
 CREATE INDEX failures_of_booking ON failures (site, uid) WHERE settled_at IS NULL AND uid <> '';
 CREATE INDEX failures_unverified ON failures (site, source) WHERE settled_at IS NULL AND NOT verified;
 
