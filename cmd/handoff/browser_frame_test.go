@@ -198,6 +198,13 @@ func frameIsBelievedNothing(t *testing.T, browser context.Context) {
 		t.Errorf("the frame shrank to %d pixels, under the visitor's eyes", got)
 	}
 
+	b.show(desktop) // as a phone that is turned
+	f.post(b, cal("__dimensionChanged", "{iframeHeight: 700}"))
+	if got := eval[int](b, `document.querySelector("iframe").clientHeight`); got != 700 {
+		t.Errorf("at another width the frame is %d pixels high, not the 700 it needs", got)
+	}
+	b.show(phone)
+
 	// It cannot lead the visitor away.
 	f.expect("navigat")
 	b.expect("navigat")

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ import (
 // page, for a person to look at.
 const pictures = "HANDOFF_PICTURES"
 
+// forReadme are pages whose pictures stand in the README.
+var forReadme = map[string]string{"book": "booking.png", "desk-leads": "desk.png"}
+
 // A look is one page to look at.
 type look struct {
 	name, address string
@@ -28,26 +32,27 @@ type look struct {
 // everyPage fills a house with leads in many stages, and names each page of it.
 func everyPage(t *testing.T, h *house) []look {
 	t.Helper()
-	booked := func(service string, eventType int, action ...string) string {
-		reference := h.lead(t, service, person)
-		uid := h.book(t, eventType, reference, nextTime()).UID
+	booked := func(service string, eventType int, name string, action ...string) string {
+		reference := h.lead(t, service, name, "newsletter")
+		uid := h.book(t, eventType, reference).UID
 		for _, a := range action {
 			h.act(t, a, uid)
 		}
 		return reference
 	}
-	standing := booked("boiler-replacement", surveyCall)
-	requested := booked("bathroom-refit", designVisit)
-	cancelled := booked("leak-detection", leakCall, "cancel")
-	rejected := booked("bathroom-refit", designVisit, "reject")
+	cancelled := booked("leak-detection", leakCall, "Tomasz Nowak", "cancel")
+	booked("boiler-replacement", surveyCall, "Priscilla Owusu", "meeting-ended")
+	rejected := booked("bathroom-refit", designVisit, "Émile Roux", "reject")
 	h.control(t, "generation", map[string]string{"generation": "caldiy"}, nil) // the older one does not tell it from a cancellation
-	moved := booked("boiler-replacement", surveyCall, "request-reschedule")
-	twice := booked("boiler-replacement", surveyCall)
-	h.book(t, surveyCall, twice, nextTime())
-	free := h.lead(t, "boiler-replacement", "Grace Hopper")
-	click := h.lead(t, "leak-detection", "Katherine Johnson")
+	moved := booked("boiler-replacement", surveyCall, "Hannah Weiss", "request-reschedule")
+	twice := booked("boiler-replacement", surveyCall, "Imran Qureshi")
+	h.book(t, surveyCall, twice)
+	free := h.lead(t, "boiler-replacement", "Grace Hopper", "google")
+	requested := booked("bathroom-refit", designVisit, "Mei-Ling Tan")
+	standing := booked("boiler-replacement", surveyCall, "Zebedee Quux")
+	click := h.lead(t, "leak-detection", "Katherine Johnson", "bing")
 	h.control(t, "faults", calsim.Faults{Forge: true, Count: 1}, nil)
-	h.act(t, "no-show", h.book(t, surveyCall, "", nextTime()).UID)
+	h.act(t, "no-show", h.book(t, surveyCall, "").UID)
 	for reference, stage := range map[string]string{standing: "booked", requested: "requested", cancelled: "rebook", rejected: "rebook", moved: "rebook", twice: "booked"} {
 		for end := time.Now().Add(patience); string(h.detail(t, reference).Stage) != stage; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
@@ -108,6 +113,11 @@ func pagesAreForEverybody(t *testing.T, browser context.Context) {
 		}
 		b.measure(t, l.name, checks)
 		b.goThrough(t, l.name, focus)
+		if file := forReadme[l.name]; file != "" && os.Getenv(pictures) != "" {
+			b.open(h.site + l.address)
+			b.until(cmp.Or(l.ready, "true"))
+			b.shoot(filepath.Join(os.Getenv(pictures), file), false)
+		}
 	}
 }
 

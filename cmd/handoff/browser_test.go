@@ -168,12 +168,17 @@ func open(t *testing.T, dir string) *house {
 	return h
 }
 
-// lead opens a lead as the form does, and returns its reference.
-func (h *house) lead(t testing.TB, service, name string) string {
+// lead opens a lead as the form does, and returns its reference. from is where the
+// visitor came from, if that is known.
+func (h *house) lead(t testing.TB, service, name string, from ...string) string {
 	t.Helper()
+	visit := handoff.Context{Landing: "/services/" + service}
+	if len(from) > 0 {
+		visit.Campaign = map[string]string{"utm_source": from[0]}
+	}
 	sub, err := h.db.CreateLead(t.Context(), handoff.Submission{
 		Site: h.siteID, Service: service, Form: fmt.Sprintf("%s-%d", t.Name(), time.Now().UnixNano()),
-		Name: name, Email: emailOf(name), Phone: "+44 20 7946 0001", Message: "The boiler is cold.",
+		Name: name, Email: emailOf(name), Phone: "+44 20 7946 0001", Message: "It is the one in the kitchen.", Context: visit,
 	}, handoff.DefaultPipeline())
 	if err != nil {
 		t.Fatal(err)
@@ -223,13 +228,17 @@ func (h *house) control(t testing.TB, what string, in, out any) {
 	}
 }
 
-// book books at the stand-in, as somebody does in another browser.
-func (h *house) book(t testing.TB, eventType int, reference string, start time.Time) calsim.Booking {
+// book books at the stand-in, as a lead's person does in another browser.
+func (h *house) book(t testing.TB, eventType int, reference string) calsim.Booking {
 	t.Helper()
+	name := "Somebody Else"
+	if reference != "" {
+		name = h.detail(t, reference).Submissions[0].Name
+	}
 	carried := map[string]string{"submissionId": reference}
 	var b calsim.Booking
 	h.control(t, "book", calsim.BookRequest{
-		EventType: eventType, Start: start, Name: "Ada Lovelace", Email: "ada@visitor.example", TimeZone: "Europe/London",
+		EventType: eventType, Start: nextTime(), Name: name, Email: emailOf(name), TimeZone: "Europe/London",
 		Metadata: carried, Answers: carried,
 	}, &b)
 	return b

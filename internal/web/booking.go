@@ -173,7 +173,8 @@ func (s *Server) calls(site *Site, v visitor) []public.Call {
 	for _, b := range shown(v.lead.Bookings) {
 		c := public.Call{State: s.stateOf(b), Start: b.Start}
 		if !b.Start.IsZero() && !b.End.IsZero() {
-			c.When = public.When(b.Start, b.End, zoneOf(b.Attendee.TimeZone, site))
+			zone := zoneOf(b.Attendee.TimeZone, site)
+			c.When, c.Zone = public.When(b.Start, b.End, zone), public.Zone(b.Start, zone)
 		}
 		c.Where, c.JoinURL = placeOf(b.Location)
 		if c.Live() {

@@ -33,7 +33,8 @@
 
   let frame, silence;
   let ready = false; // the first linkReady came
-  let height = 0; // px; never shrinks, since that would move what the visitor reads
+  let height = 0; // px; shrinks only with another width, since it moves what the visitor reads
+  let width = 0; // px of the frame, when it told its height
 
   function load() {
     frame = document.createElement("iframe");
@@ -64,6 +65,7 @@
     clearTimeout(silence);
     if (frame) frame.remove();
     frame = null;
+    slot.classList.remove("shown");
     offerLink("The calendar could not be shown here. Please open it on its own page.");
   }
 
@@ -88,6 +90,7 @@
       case "linkReady":
         clearTimeout(silence);
         facade.hidden = true;
+        slot.classList.add("shown");
         if (!ready) { // a second linkReady follows our own connect: answering it would loop
           ready = true;
           if (!confirming) say("");
@@ -101,8 +104,9 @@
 
       case "__dimensionChanged": {
         const wanted = Math.min(5000, Math.max(320, Math.ceil(Number(detail.iframeHeight) || 0)));
-        if (wanted > height) {
+        if (wanted > height || (wanted < height && frame.clientWidth !== width)) {
           height = wanted;
+          width = frame.clientWidth;
           frame.style.height = height + "px";
         }
         break;

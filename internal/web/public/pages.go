@@ -327,7 +327,8 @@ func (s State) live() bool {
 // A Call is one booking as the visitor sees it.
 type Call struct {
 	State State
-	When  string    // in words, with the zone: see When
+	When  string    // in words: see When
+	Zone  string    // in which When is: see Zone
 	Start time.Time // for machines
 	Where string    // "By phone", an address; "" to leave it to the service's note
 

@@ -35,7 +35,7 @@ func samples(s *content.Site, text string) map[string]public.Page {
 	start := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	call := func(state public.State) public.Call {
 		return public.Call{
-			State: state, When: public.When(start, start.Add(30*time.Minute), s.Location()), Start: start, Where: text,
+			State: state, When: public.When(start, start.Add(30*time.Minute), s.Location()), Zone: public.Zone(start, s.Location()), Start: start, Where: text,
 			RescheduleURL: "https://app.cal.com/reschedule/u1", CancelURL: "https://app.cal.com/booking/u1?cancel=true",
 			ICS: "/booked/sub_1/call.ics", Google: public.GoogleCalendar(text, text, text, start, start), Outlook: public.OutlookCalendar(text, text, text, start, start),
 		}
@@ -306,7 +306,7 @@ func TestWhen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := public.When(tt.start, tt.end, zone); got != tt.want {
+		if got := public.When(tt.start, tt.end, zone) + ", " + public.Zone(tt.start, zone); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}

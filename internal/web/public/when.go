@@ -6,24 +6,27 @@ import (
 	"time"
 )
 
-// When says a time as people do, in a zone and with its name:
-// "Tue 1 Dec, 10:00–10:30, Europe/London (GMT)". A call past midnight has the
-// second day too.
+// When says a time as people do, in a zone: "Tue 1 Dec, 10:00–10:30". A call past
+// midnight has the second day too.
 func When(start, end time.Time, zone *time.Location) string {
 	start, end = start.In(zone), end.In(zone)
 	last := end.Format("15:04")
 	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
 		last = end.Format("Mon 2 Jan, 15:04")
 	}
-	abbreviation, _ := start.Zone()
+	return start.Format("Mon 2 Jan, 15:04") + "–" + last
+}
+
+// Zone names a zone beside a time: "Europe/London (GMT)".
+func Zone(at time.Time, zone *time.Location) string {
+	abbreviation, _ := at.In(zone).Zone()
 	if strings.HasPrefix(abbreviation, "+") || strings.HasPrefix(abbreviation, "-") {
 		abbreviation = "UTC" + abbreviation // zones without letters, such as Asia/Dubai
 	}
-	s := start.Format("Mon 2 Jan, 15:04") + "–" + last + ", " + zone.String()
-	if abbreviation != zone.String() {
-		s += " (" + abbreviation + ")"
+	if abbreviation == zone.String() {
+		return abbreviation
 	}
-	return s
+	return zone.String() + " (" + abbreviation + ")"
 }
 
 // GoogleCalendar returns the address that puts an event into Google Calendar.

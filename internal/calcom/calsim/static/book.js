@@ -61,6 +61,9 @@
     },
     ui(arg) {
       if (arg && ["light", "dark", "auto"].includes(arg.theme)) root.dataset.theme = arg.theme;
+      for (const [theme, vars] of Object.entries((arg && arg.cssVarsPerTheme) || {})) {
+        if (vars && CSS.supports("color", vars["cal-brand"])) root.style.setProperty("--brand-" + theme, vars["cal-brand"]);
+      }
     },
     __reloadInitiated() {},
   };
