@@ -20,7 +20,13 @@ import (
 const pictures = "HANDOFF_PICTURES"
 
 // forReadme are pages whose pictures stand in the README.
-var forReadme = map[string]string{"book": "booking.png", "desk-leads": "desk.png"}
+var forReadme = map[string]struct {
+	file string
+	screen
+}{
+	"book":       {"booking.png", screen{1280, 980, false}},
+	"desk-leads": {"desk.png", screen{1280, 640, false}},
+}
 
 // A look is one page to look at.
 type look struct {
@@ -113,10 +119,11 @@ func pagesAreForEverybody(t *testing.T, browser context.Context) {
 		}
 		b.measure(t, l.name, checks)
 		b.goThrough(t, l.name, focus)
-		if file := forReadme[l.name]; file != "" && os.Getenv(pictures) != "" {
+		if p, ok := forReadme[l.name]; ok && os.Getenv(pictures) != "" {
+			b.show(p.screen)
 			b.open(h.site + l.address)
 			b.until(cmp.Or(l.ready, "true"))
-			b.shoot(filepath.Join(os.Getenv(pictures), file), false)
+			b.shoot(filepath.Join(os.Getenv(pictures), p.file), false)
 		}
 	}
 }
