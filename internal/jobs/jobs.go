@@ -43,6 +43,9 @@ const (
 // Run works until ctx ends. A piece of work that is under way is finished. Asking
 // Cal.com has a line of its own, so that a slow answer keeps no lead waiting.
 func (r *Runner) Run(ctx context.Context) {
+	if err := r.Store.Recover(ctx); err != nil && ctx.Err() == nil {
+		r.Log.Error("taking over the work of a server that died failed; its leases will end", "err", err)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })

@@ -80,6 +80,16 @@ func (db *DB) Claim(ctx context.Context, kind string, n int) ([]Work, error) {
 	return out, nil
 }
 
+// Recover makes due at once what a server held when it died, so that nobody waits
+// for leases to end. The server calls it before it works. SQLite has one server,
+// so a lease that is there before it starts is nobody's.
+func (db *DB) Recover(ctx context.Context) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE due SET leased_until = NULL WHERE leased_until IS NOT NULL`)
+		return err
+	})
+}
+
 // finish ends work inside the transaction that did it. If a new reason came
 // meanwhile the row stays, due at once.
 func (db *DB) finish(ctx context.Context, tx *sql.Tx, w Work) error {

@@ -254,6 +254,15 @@ func TestDueWork(t *testing.T) {
 		if len(third) != 1 || third[0].Attempts != 2 {
 			t.Fatalf("after the lease: %+v, want it again", third)
 		}
+		if len(claim()) != 0 {
+			t.Error("leased work was claimed")
+		}
+		if err := db.Recover(t.Context()); err != nil { // its server starts again
+			t.Fatal(err)
+		}
+		if third = claim(); len(third) != 1 || third[0].Attempts != 3 {
+			t.Fatalf("after a restart: %+v, want it at once", third)
+		}
 		if err := db.Defer(t.Context(), third[0], time.Hour, errors.New("no")); err != nil {
 			t.Fatal(err)
 		}
