@@ -56,7 +56,7 @@ var faultChoices = []faultChoice{
 		func(f *Faults) { f.Reencode = true }, func(f Faults) bool { return f.Reencode },
 	},
 	{
-		"strip", "Strip the reference", "Metadata and the hidden answer are missing; the signature is right.",
+		"strip", "Strip the reference", "The webhook names no reference. Cal.com still has it, so Handoff asks after five seconds.",
 		func(f *Faults) { f.StripMetadata = true }, func(f Faults) bool { return f.StripMetadata },
 	},
 	{
