@@ -73,16 +73,12 @@ func (db *DB) observe(ctx context.Context, tx *sql.Tx, o *handoff.Observation) e
 }
 
 // Ask makes it due to ask Cal.com about a booking, because somebody says that it
-// exists. It does nothing if the booking is tied to a lead already.
+// exists.
 func (db *DB) Ask(ctx context.Context, site, uid string) error {
 	return db.tx(ctx, func(tx *sql.Tx) error { return db.ask(ctx, tx, site, uid) })
 }
 
 func (db *DB) ask(ctx context.Context, tx *sql.Tx, site, uid string) error {
-	tied, err := exists(ctx, tx, `SELECT 1 FROM bookings WHERE site = $1 AND uid = $2 AND lead_id IS NOT NULL`, site, uid)
-	if err != nil || tied {
-		return err
-	}
 	return db.enqueue(ctx, tx, site, KindAsk, uid, db.now().Add(AskAfter))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -364,6 +365,66 @@ func TestLateFactMovesABooking(t *testing.T) {
 		}
 		if f := db.waiting(); len(f) != 2 || f[0].Reason != handoff.OtherLead {
 			t.Errorf("failures %+v, want both bookings to wait for a person", f)
+		}
+	})
+}
+
+// A lead can come back to a stage; each move has a cause of its own, which is what
+// was new, and no cause moves it to one stage twice.
+func TestLeadComesBack(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f1", "Dana")
+		for i, e := range []handoff.Event{
+			db.event("e1", "u1", handoff.Accepted, s.ID),
+			db.event("e2", "u2", handoff.Requested, s.ID), // a second call, which speaks as the newer one
+			db.event("e3", "u2", handoff.Rejected, s.ID),  // and now the first again
+		} {
+			e.Observation.At = e.Observation.At.Add(time.Duration(i) * time.Minute)
+			db.keep(e, fmt.Sprint(i))
+			db.work()
+		}
+		var got []string
+		for _, c := range db.lead(s.Lead).History {
+			got = append(got, string(c.To)+" "+strings.Replace(c.Cause, string(s.ID), "form", 1))
+		}
+		if want := []string{"new form", "booked e1", "requested e2", "booked e3"}; !slices.Equal(got, want) {
+			t.Errorf("history %q, want %q", got, want)
+		}
+	})
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f1", "Dana")
+		db.keep(db.event("e1", "u1", handoff.Accepted, s.ID), "e1")
+		db.work()
+		for i, id := range []string{"marked", "taken back", "marked again"} {
+			absent := i != 1
+			e := db.event(id, "u1", "", "")
+			e.Observation.At = e.Observation.At.Add(time.Duration(i+1) * time.Hour)
+			e.Observation.Attendees = []handoff.Person{{Email: "a@example.com", NoShow: &absent}}
+			db.keep(e, id)
+			db.work()
+		}
+		var got []string
+		for _, c := range db.lead(s.Lead).History[1:] {
+			got = append(got, string(c.To)+" "+c.Cause)
+		}
+		if want := []string{"booked e1", "no_show marked", "booked taken back", "no_show marked again"}; !slices.Equal(got, want) {
+			t.Errorf("history %q, want %q", got, want)
+		}
+	})
+}
+
+// What is acknowledged survives a power cut: every writing connection syncs fully,
+// and the reading ones cannot write.
+func TestDurable(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		if got := db.Setting(t.Context(), "synchronous"); got != "2" {
+			t.Errorf("synchronous %s, want 2 (FULL)", got)
+		}
+		if got := db.Setting(t.Context(), "journal_mode"); got != "wal" {
+			t.Errorf("journal_mode %s, want wal", got)
+		}
+		if err := db.ExecReading(t.Context(), `DELETE FROM leads`); err == nil {
+			t.Error("a reading connection can write")
 		}
 	})
 }

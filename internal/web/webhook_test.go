@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -373,6 +375,21 @@ func TestFailureSettlesItself(t *testing.T) {
 	if err != nil || len(settled) != 1 || settled[0].SettledAt == nil {
 		t.Errorf("settled %+v, %v", settled, err)
 	}
+}
+
+// A sender that hangs up after the body has arrived does not undo it.
+func TestSenderHangsUp(t *testing.T) {
+	in := newInstall(t)
+	dana, ref := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	body := fixtures(t, ref, ref)[0].body
+	ctx, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, "POST", "/webhooks/calcom/brightwater", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Cal-Signature-256", sign(secret, body))
+	cancel()
+	in.web.ServeHTTP(httptest.NewRecorder(), r)
+	in.work()
+	wantStage(t, in.read(dana), "booked", "8mWdT2kQe4RfYpX1sLhC9v accepted")
 }
 
 // The answers that Cal.com must never get: 410 switches the webhook off, and a
