@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,13 +18,13 @@ import (
 // attackerDoes is the persona "attacker", who has a network and, at times, what
 // was overheard:
 //
-//	records first|last|N           overhears a delivery of Cal.com's
+//	records first|last|N           overhears a delivery of Cal.com's; its signature is in $signature
 //	delivers STATUS [body=recorded|01…26|FILE] [sign=SECRET|recorded|none|no-secret|guess|raw:TEXT]
 //	         [site=ID] [before=OLD=>NEW] [after=OLD=>NEW] [reference=…] [reference2=…]
 //	         [type=…] [version=…] [header=NAME:VALUE] [method=PUT] [pad=BYTES] [times=N]
 //	                               posts to the webhook; before and after change the body before and after it is signed
-//	gets STATUS PATH [header=…] [with=WORDS] [without=WORDS]
-//	posts STATUS PATH [field.NAME=VALUE] [header=…] [pad=BYTES]
+//	gets STATUS[,STATUS] PATH [host=NAME] [header=…] [with=WORDS] [without=WORDS] [times=N]
+//	posts STATUS[,STATUS] PATH [field.NAME=VALUE] [pad=BYTES] …
 //	raw "STATUS …" FILE            the bytes of a file, with $VARIABLES; exactly these answers come
 //
 // "cal delivers" is the same, for what Cal.com itself would send.
@@ -65,6 +66,7 @@ func (c *call) records(which string) error {
 		i-- // they are counted from 1
 	}
 	c.taken = &captured{all[i].Body, all[i].Header.Get("X-Cal-Signature-256")}
+	c.ts.Setenv("signature", c.taken.signature)
 	return nil
 }
 
@@ -174,10 +176,11 @@ func (c *call) signatureOf(with string, body []byte) (string, error) {
 	return calSign(secret, body), err
 }
 
-// fetches makes one request whose path is sent as it is.
+// fetches makes requests whose path is sent as it is. STATUS can be several, any
+// of which may come.
 func (c *call) fetches(method string) error {
-	want, path := c.next(), c.next()
-	o := c.options("field.", "header", "pad", "with", "without")
+	want, path := strings.Split(c.next(), ","), c.next()
+	o := c.options("field.", "header", "host", "pad", "with", "without", "times")
 	form := url.Values{}
 	for name, values := range o {
 		if field, ok := strings.CutPrefix(name, "field."); ok {
@@ -187,30 +190,36 @@ func (c *call) fetches(method string) error {
 	if n, err := strconv.Atoi(one(o, "pad", "0")); err == nil && n > 0 {
 		form.Set("padding", strings.Repeat("a", n))
 	}
-	var req bytes.Buffer
-	fmt.Fprintf(&req, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, c.siteAddress)
-	for _, h := range o["header"] {
-		fmt.Fprintf(&req, "%s\r\n", h)
-	}
-	if method == http.MethodPost {
-		fmt.Fprintf(&req, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", len(form.Encode()))
-	}
-	fmt.Fprintf(&req, "\r\n%s", form.Encode())
-	answer, err := c.exchange(req.Bytes())
+	times, err := strconv.Atoi(one(o, "times", "1"))
 	if err != nil {
 		return err
 	}
-	if err := same(statuses(answer), []string{want}); err != nil {
-		return fmt.Errorf("%w: %s", err, answer)
-	}
-	for _, words := range o["with"] {
-		if !strings.Contains(answer, words) {
-			return fmt.Errorf("%q is missing in %s", words, answer)
+	for i := range times {
+		var req bytes.Buffer
+		fmt.Fprintf(&req, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, one(o, "host", c.siteAddress))
+		for _, h := range o["header"] {
+			fmt.Fprintf(&req, "%s\r\n", strings.NewReplacer("%d", strconv.Itoa(i), "%large", strings.Repeat("a", 64<<10)).Replace(h))
 		}
-	}
-	for _, words := range o["without"] {
-		if strings.Contains(answer, words) {
-			return fmt.Errorf("%q is in %s", words, answer)
+		if method == http.MethodPost {
+			fmt.Fprintf(&req, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", len(form.Encode()))
+		}
+		fmt.Fprintf(&req, "\r\n%s", form.Encode())
+		answer, err := c.exchange(req.Bytes())
+		if err != nil {
+			return err
+		}
+		if got := statuses(answer); len(got) != 1 || !slices.Contains(want, got[0]) {
+			return fmt.Errorf("got %q, want one of %q: %s", got, want, answer)
+		}
+		for _, words := range o["with"] {
+			if !strings.Contains(answer, words) {
+				return fmt.Errorf("%q is missing in %s", words, answer)
+			}
+		}
+		for _, words := range o["without"] {
+			if strings.Contains(answer, words) {
+				return fmt.Errorf("%q is in %s", words, answer)
+			}
 		}
 	}
 	return nil
@@ -220,7 +229,10 @@ func (c *call) fetches(method string) error {
 func (c *call) raw() error {
 	want := strings.Fields(c.next())
 	text := os.Expand(c.ts.ReadFile(c.next()), c.ts.Getenv)
-	text = strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\r\n")
+	if !strings.HasSuffix(text, "\n\n") { // the last line end is the file's, not the request's
+		text = strings.TrimSuffix(text, "\n")
+	}
+	text = strings.ReplaceAll(text, "\n", "\r\n")
 	answer, err := c.exchange([]byte(text))
 	if err != nil {
 		return err

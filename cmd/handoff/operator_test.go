@@ -15,6 +15,8 @@ var printed = regexp.MustCompile(`sign in as (\S+) with (\S+)`)
 // operatorDoes is the persona "operator", at the desk:
 //
 //	signs-in [EMAIL PASSWORD]   as the demo printed, or as users add made
+//	is-refused EMAIL PASSWORD   at the sign-in
+//	is-asked-to-sign-in PATH    instead of seeing a page
 //	signs-out
 //	sees PATH WORDS …           a page says all these words
 //	misses PATH WORDS …         a page opens, and says none of these words
@@ -23,11 +25,23 @@ var printed = regexp.MustCompile(`sign in as (\S+) with (\S+)`)
 //	misses-failure REASON WORDS …
 func operatorDoes(c *call) error {
 	if c.desk == nil {
-		c.desk = newBrowser()
+		c.desk = newBrowser("")
 	}
 	switch what := c.next(); what {
 	case "signs-in":
 		return c.signsIn()
+	case "is-refused":
+		status, _, err := c.tries(c.next(), c.next())
+		if err == nil && status != http.StatusUnprocessableEntity {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
+	case "is-asked-to-sign-in":
+		if err := c.desk.open(c.site + c.next()); err != nil {
+			return err
+		}
+		_, err := c.desk.find("input", "name", "password")
+		return err
 	case "signs-out":
 		status, _, err := c.desk.send(c.site+"/desk/sign-out", url.Values{})
 		if err == nil && status != http.StatusSeeOther {
@@ -71,18 +85,24 @@ func (c *call) signsIn() error {
 	} else {
 		email, password = c.next(), c.next()
 	}
-	if err := c.desk.open(c.site + "/desk/"); err != nil {
-		return err
+	status, to, err := c.tries(email, password)
+	if err == nil && (status != http.StatusSeeOther || to != c.site+"/desk/") {
+		err = fmt.Errorf("not signed in: status %d, %s: %s", status, to, c.desk.text())
 	}
-	form := c.desk.fill(map[string]string{"email": email, "password": password})
-	status, to, err := c.desk.send(c.site+"/desk/sign-in", form)
-	if err != nil {
-		return err
+	return err
+}
+
+// tries opens the desk in a new browser and sends the sign-in form.
+func (c *call) tries(email, password string) (status int, to string, err error) {
+	b := newBrowser("")
+	if err := b.open(c.site + "/desk/"); err != nil {
+		return 0, "", err
 	}
-	if status != http.StatusSeeOther || to != c.site+"/desk/" {
-		return fmt.Errorf("not signed in: status %d, %s: %s", status, to, c.desk.text())
+	status, to, err = b.send(c.site+"/desk/sign-in", b.fill(map[string]string{"email": email, "password": password}))
+	if status == http.StatusSeeOther {
+		c.desk = b
 	}
-	return nil
+	return status, to, err
 }
 
 // says opens a page of the desk and looks for words.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,10 +109,16 @@ func params(dir, generation string) testscript.Params {
 			"json":     command(jsonIs),
 			"edit":     command(edit),
 			"age":      command(age),
-			"visitor":  command(visitorDoes),
-			"cal":      command(calDoes),
-			"operator": question(operatorDoes),
-			"attacker": command(attackerDoes),
+			"id":       question(id),
+
+			"exit-code":     command(exitCode),
+			"private":       question(private),
+			"keeps-secrets": question(keepsSecrets),
+			"reference":     question(reference),
+			"visitor":       command(visitorDoes),
+			"cal":           command(calDoes),
+			"operator":      question(operatorDoes),
+			"attacker":      command(attackerDoes),
 		},
 	}
 }
@@ -234,8 +242,8 @@ func demo(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.server, c.cal = p, "http://"+c.calAddress
-	if err := p.ready(c.site+"/readyz", c.cal+"/control/bookings"); err != nil {
+	c.cal = "http://" + c.calAddress
+	if err := c.started(p, c.site+"/readyz", c.cal+"/control/bookings"); err != nil {
 		return err
 	}
 	return c.control("generation", map[string]any{"generation": c.generation}, nil)
@@ -253,8 +261,18 @@ func serve(c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.started(p, c.site+"/readyz")
+}
+
+// started waits until a server answers, and looks once more at the one before it.
+func (c *call) started(p *process, urls ...string) error {
+	if c.server != nil {
+		if err := c.server.complaints(); err != nil {
+			return err
+		}
+	}
 	c.server = p
-	return p.ready(c.site + "/readyz")
+	return p.ready(urls...)
 }
 
 // server ends the server: "server stops" as Ctrl-C does, "server dies" with kill -9.
@@ -462,4 +480,90 @@ func age(c *call) error {
 	before := time.Now().Add(-d).UTC().Format("2006-01-02T15:04:05.000000Z")
 	_, err = db.Exec(`UPDATE deliveries SET received_at = $1`, before)
 	return err
+}
+
+// id finds the ID of a visitor's lead, or of the one open entry of a reason, and
+// puts it into $id: id lead dana, id failure signature_wrong.
+func id(c *call) error {
+	switch what := c.next(); what {
+	case "lead":
+		l, err := c.lead(c.next())
+		c.ts.Setenv("id", l.ID)
+		return err
+	case "failure":
+		f, err := c.failure(c.next())
+		c.ts.Setenv("id", f.ID)
+		return err
+	default:
+		c.ts.Fatalf("a %s has no ID", what)
+	}
+	return nil
+}
+
+// exitCode runs the program and wants its exit code; what it says on standard
+// error is read with stderr: exit-code 2 leads list --nonsense.
+func exitCode(c *call) error {
+	want := c.next()
+	err := c.ts.Exec("handoff", c.args...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return same([]string{"0"}, []string{want})
+	case errors.As(err, &exit):
+		return same([]string{strconv.Itoa(exit.ExitCode())}, []string{want})
+	}
+	return err
+}
+
+// private checks that nobody but its owner reads a file.
+func private(c *call) error {
+	info, err := os.Stat(c.ts.MkAbs(c.next()))
+	if err == nil && info.Mode().Perm() != 0o600 {
+		err = fmt.Errorf("its mode is %s", info.Mode())
+	}
+	return err
+}
+
+// keepsSecrets checks that none of the install's secrets is in a file.
+func keepsSecrets(c *call) error {
+	text := c.ts.ReadFile(c.next())
+	names, err := filepath.Glob(filepath.Join(c.dir, "secrets", "*"))
+	if err != nil || len(names) == 0 {
+		return fmt.Errorf("there are no secrets: %w", err)
+	}
+	for _, name := range names {
+		secret, err := c.secret(filepath.Base(name))
+		if err != nil {
+			return err
+		}
+		if strings.Contains(text, secret) {
+			return fmt.Errorf("the secret %s is in it", filepath.Base(name))
+		}
+	}
+	return nil
+}
+
+// reference makes references that nobody was given, from those of visitors:
+//
+//	reference mixed dana omar   Dana's submission under Omar's signature
+//	reference bare dana         Dana's submission without a signature
+//	reference unknown           signed by us, of a submission that is not here
+func reference(c *call) error {
+	what := c.next()
+	switch what {
+	case "mixed":
+		id, _, _ := strings.Cut(c.visitors[c.next()].reference, ".")
+		_, mac, _ := strings.Cut(c.visitors[c.next()].reference, ".")
+		c.ts.Setenv(what, id+"."+mac)
+	case "bare":
+		id, _, _ := strings.Cut(c.visitors[c.next()].reference, ".")
+		c.ts.Setenv(what, id)
+	case "unknown":
+		signed, err := c.sign("brightwater", "sub_01jdb7z5q4x3s8m2k9v6t1n0rc")
+		c.ts.Setenv(what, signed)
+		return err
+	default:
+		c.ts.Fatalf("there is no reference called %s", what)
+	}
+	return nil
 }

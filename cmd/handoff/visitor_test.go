@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -24,10 +27,18 @@ type browser struct {
 	page   string
 }
 
-func newBrowser() *browser {
+// newBrowser is a browser for which names that end in .test are at an address.
+func newBrowser(address string) *browser {
 	jar, _ := cookiejar.New(nil) // never fails
+	dialer := &net.Dialer{}
 	return &browser{client: &http.Client{
 		Jar: jar, Timeout: patience,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+			if strings.HasSuffix(to, ".test:80") {
+				to = address
+			}
+			return dialer.DialContext(ctx, network, to)
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -153,6 +164,7 @@ func (b *browser) fill(answers map[string]string) url.Values {
 type visitor struct {
 	*browser
 	name      string
+	site      string // base URL of the site they ask
 	form      url.Values
 	action    string
 	opened    time.Time // the form
@@ -176,9 +188,11 @@ const minimum = 2100 * time.Millisecond
 
 // visitorDoes is the persona "visitor NAME":
 //
-//	fills PATH            opens an intake form and fills it in
+//	fills PATH [host=…]   opens an intake form and fills it in
 //	sends [FIELD=VALUE …] sends it, after the time that a person needs
 //	sends-twice           sends it twice at once
+//	sends-at-once         too quickly for a person: it is not taken, and can be sent again
+//	sends-trapped         with the field filled in that people do not see: it is not taken
 //	enquires PATH         fills and sends
 //	opens-booking         opens /book: the calendar and the plain link carry the reference, and nothing personal
 //	books                 follows the plain link and books the first free time; the uid is in $uid
@@ -191,7 +205,7 @@ func visitorDoes(c *call) error {
 	name := c.next()
 	v := c.visitors[name]
 	if v == nil {
-		v = &visitor{browser: newBrowser(), name: name}
+		v = &visitor{browser: newBrowser(c.siteAddress), name: name, site: c.site}
 		c.visitors[name] = v
 	}
 	switch what := c.next(); what {
@@ -201,6 +215,15 @@ func visitorDoes(c *call) error {
 		return c.sends(v, false)
 	case "sends-twice":
 		return c.sends(v, true)
+	case "sends-at-once":
+		return c.isRefused(v, v.form, "That was very quick")
+	case "sends-trapped":
+		if err := v.waits(); err != nil {
+			return err
+		}
+		form := maps.Clone(v.form)
+		form.Set("website", "https://evil.example")
+		return c.isRefused(v, form, "A field that people cannot see")
 	case "enquires":
 		if err := c.fills(v); err != nil {
 			return err
@@ -210,16 +233,19 @@ func visitorDoes(c *call) error {
 		_, err := c.openBooking(v)
 		return err
 	case "books":
+		if err := c.quiet(); err != nil {
+			return err
+		}
 		page, err := c.openBooking(v)
 		if err != nil {
 			return err
 		}
 		return c.pick(v, page)
 	case "is-shown-the-call":
-		if err := v.open(c.site + "/book/" + v.reference); err != nil {
+		if err := v.open(v.site + "/book/" + v.reference); err != nil {
 			return err
 		}
-		return same([]string{v.url}, []string{c.site + "/booked/" + v.reference})
+		return same([]string{v.url}, []string{v.site + "/booked/" + v.reference})
 	case "sees":
 		return c.sees(v, c.next())
 	case "listens":
@@ -240,10 +266,14 @@ func visitorDoes(c *call) error {
 
 func (c *call) fills(v *visitor) error {
 	path := c.next()
-	if err := v.open(c.site + path); err != nil {
+	if host := one(c.options("host"), "host", ""); host != "" {
+		v.site = "http://" + host
+	}
+	c.args = nil
+	if err := v.open(v.site + path); err != nil {
 		return err
 	}
-	v.action, v.form, v.opened = c.site+path, v.fill(v.answers()), time.Now()
+	v.action, v.form, v.opened = v.site+path, v.fill(v.answers()), time.Now()
 	if v.form.Get("form") == "" || v.form.Get("website") != "" {
 		return fmt.Errorf("%s: not the form that was expected: %v", path, v.form)
 	}
@@ -256,12 +286,7 @@ func (c *call) sends(v *visitor, twice bool) error {
 	for name, values := range c.options("name", "phone", "message") {
 		v.form.Set(name, values[0])
 	}
-	if err := until(func() error {
-		if missing := minimum - time.Since(v.opened); missing > 0 {
-			return fmt.Errorf("a person needs %s more", missing)
-		}
-		return nil
-	}); err != nil {
+	if err := v.waits(); err != nil {
 		return err
 	}
 	times := 1
@@ -288,13 +313,33 @@ func (c *call) sends(v *visitor, twice bool) error {
 	if to[0] != to[times-1] {
 		return fmt.Errorf("it leads to %s and to %s", to[0], to[1])
 	}
-	reference, ok := strings.CutPrefix(to[0], c.site+"/book/")
+	reference, ok := strings.CutPrefix(to[0], v.site+"/book/")
 	if !ok {
 		return fmt.Errorf("it leads to %s", to[0])
 	}
 	v.reference = reference
 	c.ts.Setenv("reference_"+v.name, reference)
 	return v.private(to[0])
+}
+
+// waits until a person would have filled in the form.
+func (v *visitor) waits() error {
+	return until(func() error {
+		if missing := minimum - time.Since(v.opened); missing > 0 {
+			return fmt.Errorf("a person needs %s more", missing)
+		}
+		return nil
+	})
+}
+
+// isRefused sends a form that is shown again with a reason.
+func (c *call) isRefused(v *visitor, form url.Values, why string) error {
+	b := &browser{client: v.client}
+	status, _, err := b.send(v.action, form)
+	if err == nil && (status != http.StatusUnprocessableEntity || !strings.Contains(b.text(), why)) {
+		err = fmt.Errorf("status %d: %s", status, b.text())
+	}
+	return err
 }
 
 // private checks that an address tells nothing of the visitor.
@@ -311,7 +356,7 @@ func (v *visitor) private(address string) error {
 
 // openBooking opens the booking page and returns the plain link to Cal.com.
 func (c *call) openBooking(v *visitor) (string, error) {
-	if err := v.open(c.site + "/book/" + v.reference); err != nil {
+	if err := v.open(v.site + "/book/" + v.reference); err != nil {
 		return "", err
 	}
 	link, err := v.find("a", "id", "calendar-link")
@@ -367,7 +412,7 @@ func (c *call) pick(v *visitor, page string) error {
 type status struct{ State, URL, Version string }
 
 func (c *call) status(v *visitor) (s status, err error) {
-	res, err := v.client.Get(c.site + "/book/" + v.reference + "/status")
+	res, err := v.client.Get(v.site + "/book/" + v.reference + "/status")
 	if err != nil {
 		return s, err
 	}
@@ -389,7 +434,7 @@ func (c *call) sees(v *visitor, state string) error {
 	if err != nil {
 		return err
 	}
-	if err := v.open(c.site + "/booked/" + v.reference); err != nil {
+	if err := v.open(v.site + "/booked/" + v.reference); err != nil {
 		return err
 	}
 	_, err = v.find("div", "data-state", state)
@@ -399,7 +444,7 @@ func (c *call) sees(v *visitor, state string) error {
 // listens opens the event stream and notes what it tells until the script ends.
 func (c *call) listens(v *visitor) error {
 	stream := &http.Client{Transport: &http.Transport{}}
-	res, err := stream.Get(c.site + "/book/" + v.reference + "/events")
+	res, err := stream.Get(v.site + "/book/" + v.reference + "/events")
 	if err != nil {
 		return err
 	}
@@ -452,14 +497,14 @@ func (c *call) savesCalendar(v *visitor) error {
 	if err != nil {
 		return err
 	}
-	if err := v.open(c.site + "/booked/" + v.reference); err != nil {
+	if err := v.open(v.site + "/booked/" + v.reference); err != nil {
 		return err
 	}
 	for _, e := range v.elements() {
 		if e.name != "a" || !strings.Contains(e.attrs["href"], "/calendar.ics?") {
 			continue
 		}
-		if err := v.open(c.site + e.attrs["href"]); err != nil {
+		if err := v.open(v.site + e.attrs["href"]); err != nil {
 			return err
 		}
 		got := map[string]string{}
@@ -483,7 +528,7 @@ func (c *call) savesCalendar(v *visitor) error {
 
 // follows takes a link of the booked page, by its words.
 func (c *call) follows(v *visitor, words string) error {
-	if err := v.open(c.site + "/booked/" + v.reference); err != nil {
+	if err := v.open(v.site + "/booked/" + v.reference); err != nil {
 		return err
 	}
 	m := regexp.MustCompile(`<a [^>]*href="([^"]+)"[^>]*>` + words + `</a>`).FindStringSubmatch(v.page)

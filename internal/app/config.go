@@ -134,7 +134,8 @@ func Load(path string) (*Config, error) {
 	}
 	c := &Config{Listen: "127.0.0.1:8080", Store: "sqlite:handoff.db"}
 	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, true), handoff.ErrInvalid)
+		// Its line is named, not shown: somebody may have written a secret there.
+		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, false), handoff.ErrInvalid)
 	}
 	if c.dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -24,7 +25,20 @@ func (s *Server) chain(mux *http.ServeMux) http.Handler {
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errCrossOrigin)
 	}))
-	return s.logged(mux, s.secured(protection.Handler(mux)))
+	return s.logged(mux, s.secured(protection.Handler(direct(mux))))
+}
+
+// direct answers 404 to a webhook whose address is only nearly one of ours, such
+// as with a slash doubled. The mux would redirect it, and Cal.com follows no
+// redirect: its webhooks would be lost without a word.
+func direct(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && strings.HasPrefix(clean, "/webhooks/") {
+			answer(w, http.StatusNotFound, "no such address", "Correct the webhook's address in Cal.com to "+clean+" after the site's own.")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 var publicPolicy = csp.Public().String()
