@@ -274,8 +274,8 @@ func TestBrowser(t *testing.T) {
 		name string
 		run  func(*testing.T, context.Context)
 	}{
-		{"a person books on a desktop", func(t *testing.T, c context.Context) { booksThroughThePage(t, newTab(t, c, desktop)) }},
-		{"a person books on a phone", func(t *testing.T, c context.Context) { booksThroughThePage(t, newTab(t, c, phone)) }},
+		{"a person books on a desktop", func(t *testing.T, c context.Context) { booksThroughThePage(t, c, desktop) }},
+		{"a person books on a phone", func(t *testing.T, c context.Context) { booksThroughThePage(t, c, phone) }},
 		{"nothing of Cal.com before the choice", nothingBeforeTheChoice},
 		{"a booking without JavaScript", booksWithoutJavaScript},
 		{"a silent calendar gives way to a link", silentCalendar},

@@ -22,8 +22,9 @@ const person = "Zebedee Quux"
 
 // booksThroughThePage goes the whole way of a visitor: errors first, then the
 // form, the calendar in its frame, and the page that the signed webhook brings.
-func booksThroughThePage(t *testing.T, b *tab) {
+func booksThroughThePage(t *testing.T, browser context.Context, on screen) {
 	h := startDemo(t)
+	b := newTab(t, browser, on) // after the house, so that it is closed before it
 	b.open(h.site + "/")
 	b.press(`main a[href="/services/boiler-replacement"]`)
 	b.at("/services/boiler-replacement")
@@ -228,6 +229,10 @@ func (b *tab) opened(origin string) *tab {
 	return b.attach(id)
 }
 
+// bySelf is how soon the desk must show what was booked. It takes less than half a
+// second; the rest is for a machine that does other things too.
+const bySelf = 2 * time.Second
+
 // deskMovesByItself: an operator who looks at the leads sees one move.
 func deskMovesByItself(t *testing.T, browser context.Context) {
 	h := startDemo(t)
@@ -241,7 +246,9 @@ func deskMovesByItself(t *testing.T, browser context.Context) {
 	booked := h.book(t, surveyCall, reference)
 	start := time.Now()
 	b.until(row + `.dataset.stage === "Booked"`)
-	t.Logf("booked: the row moved after %v", time.Since(start).Round(time.Millisecond))
+	if took := time.Since(start); took > bySelf {
+		t.Errorf("the row moved %v after the booking", took)
+	}
 	h.act(t, "cancel", booked.UID)
 	b.until(row + `.dataset.stage !== "Booked"`)
 
@@ -249,7 +256,9 @@ func deskMovesByItself(t *testing.T, browser context.Context) {
 	h.book(t, leakCall, second)
 	start = time.Now()
 	b.until(fmt.Sprintf(`document.getElementById(%q)?.dataset.stage === "Booked"`, h.detail(t, second).ID))
-	t.Logf("a new lead: there after %v", time.Since(start).Round(time.Millisecond))
+	if took := time.Since(start); took > bySelf {
+		t.Errorf("a new lead was there %v after its booking", took)
+	}
 	if !eval[bool](b, "window.notReloaded === true") {
 		t.Error("the page was loaded again, which loses the operator's place")
 	}
