@@ -124,7 +124,8 @@ type received struct {
 	ContentType string
 	Times       string
 	First, Last moment
-	Pretty      string // indented; empty if it is no JSON
+	Pretty      string // indented; empty if it is no JSON, or Deep
+	Deep        bool   // nested too deep to be indented
 	Raw         string
 	Cut         bool
 	Bytes       int
@@ -167,13 +168,39 @@ func viewReceived(site Site, v store.ReceivedView) received {
 		First: full(v.At, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Bytes: len(v.Body),
 	}
 	var pretty bytes.Buffer
-	if json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {
+	if out.Deep = deep(v.Body); !out.Deep && json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {
 		out.Pretty, out.Cut = cut(pretty.String())
 	}
 	var rawCut bool
 	out.Raw, rawCut = cut(v.Body)
 	out.Cut = out.Cut || rawCut
 	return out
+}
+
+// maxIndented is how deep a body may be nested to be shown indented. Cal.com's own
+// are less than ten deep; 16 KiB of brackets would become 134 MB of spaces.
+const maxIndented = 32
+
+// deep reports whether a body is nested deeper than that. Of what is no JSON it may
+// say either.
+func deep(body string) bool {
+	depth, inText := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > maxIndented {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // cut bounds what is shown of a body.

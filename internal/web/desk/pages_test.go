@@ -335,6 +335,24 @@ func TestFailuresAreKeptApart(t *testing.T) {
 	contains(t, v.page(path), "Settled", "a later fact settled it")
 }
 
+// Anybody can send 16 KiB that indenting would make 134 MB.
+func TestDeepBodyStaysSmall(t *testing.T) {
+	b := newBench(t)
+	for _, body := range []string{
+		strings.Repeat("[", 8000) + strings.Repeat("]", 8000),
+		strings.Repeat(`["]",`, 2000) + "1" + strings.Repeat("]", 2000), // a bracket in a text closes nothing
+		strings.Repeat(`["\\\"]",`, 2000) + "1" + strings.Repeat("]", 2000),
+	} {
+		if v := viewReceived(b.desk.Sites[0], store.ReceivedView{Body: body}); v.Pretty != "" || v.Raw != body {
+			t.Errorf("%.20s… of %d bytes is shown as %d, indented as %d", body, len(body), len(v.Raw), len(v.Pretty))
+		}
+	}
+	b.unverified(strings.Repeat("[", 40) + strings.Repeat("]", 40))
+	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
+	b.must(err)
+	contains(t, b.signedIn().page("/desk/failures/"+string(open[0].ID)), "nested too deep", "[[[[")
+}
+
 // Times are the site's, and say so where sites differ.
 func TestTimesAreTheSites(t *testing.T) {
 	at := time.Date(2026, 7, 1, 23, 30, 0, 0, time.UTC)
