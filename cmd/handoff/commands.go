@@ -184,7 +184,7 @@ func (c leadsShowCmd) Run(e *environment) error {
 }
 
 type failuresCmd struct {
-	List failuresListCmd `cmd:"" help:"List what waits for a person, the newest first."`
+	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
 }
 

@@ -2,6 +2,7 @@ package calcom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,6 +64,11 @@ func (a API) Booking(ctx context.Context, t Trust, uid string) (Answer, error) {
 	}
 	res, err := c.Do(req)
 	if err != nil {
+		// Its own words name the address, and with it the uid, which lets its reader
+		// cancel the booking; this error is logged.
+		if where := new(url.Error); errors.As(err, &where) {
+			err = where.Err
+		}
 		return Answer{}, fmt.Errorf("calcom: asking the API: %w: %w", handoff.ErrUnavailable, err)
 	}
 	defer res.Body.Close()

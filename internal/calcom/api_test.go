@@ -112,3 +112,13 @@ func TestNoAnswer(t *testing.T) {
 		}
 	}
 }
+
+// Errors are logged, and a booking's uid lets its reader cancel it at Cal.com.
+func TestUnreachableAPINamesNoBooking(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	_, err := API{Base: server.URL + "/v2"}.Booking(t.Context(), Trust{}, "uidOfDana")
+	if !errors.Is(err, handoff.ErrUnavailable) || strings.Contains(err.Error(), "uidOfDana") {
+		t.Errorf("error %v, want unavailable, without the uid", err)
+	}
+}

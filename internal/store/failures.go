@@ -146,7 +146,8 @@ const (
 	Unverified Trust = "unverified"
 )
 
-// Failures lists failures, the newest first.
+// Failures lists failures: those that Cal.com signed before the others, since
+// anybody can send others until the list is full; of each the newest first.
 func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView, error) {
 	if filter.Limit == 0 {
 		filter.Limit = 100
@@ -154,7 +155,7 @@ func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+failureColumns+` FROM failures f
 		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND ($3 OR f.verified) AND ($4 OR NOT f.verified)
-		ORDER BY f.last_at DESC, f.id DESC LIMIT $5`,
+		ORDER BY f.verified DESC, f.last_at DESC, f.id DESC LIMIT $5`,
 		filter.Site, filter.Settled, filter.Trust != Signed, filter.Trust != Unverified, filter.Limit)
 	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
 	if err != nil {
