@@ -56,7 +56,7 @@ func (db *DB) Claim(ctx context.Context, kind string, n int) ([]Work, error) {
 		rows, err := tx.QueryContext(ctx, `
 			SELECT site, kind, key, version, attempts FROM due
 			WHERE kind = $1 AND due_at <= $2 AND (leased_until IS NULL OR leased_until < $2)
-			ORDER BY due_at LIMIT $3`+db.engine.lock, kind, stamp{now}, n)
+			ORDER BY due_at LIMIT $3`+db.engine.skip, kind, stamp{now}, n)
 		out, err = collect(rows, err, func(r *sql.Rows) (w Work, err error) {
 			err = r.Scan(&w.Site, &w.Kind, &w.Key, &w.version, &w.Attempts)
 			w.Attempts++

@@ -14,10 +14,23 @@ func (db *DB) ExecReading(ctx context.Context, query string) error {
 	return err
 }
 
-// Setting reads a PRAGMA of the writing connection.
-func (db *DB) Setting(ctx context.Context, name string) (value string) {
-	if err := db.write.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value); err != nil {
+// Setting asks a writing connection for a setting.
+func (db *DB) Setting(ctx context.Context, query string) (value string) {
+	if err := db.write.QueryRowContext(ctx, query).Scan(&value); err != nil {
 		return err.Error()
 	}
 	return value
+}
+
+// HoldTurn takes a turn, or, where writers take turns anyway, the writer, until
+// the returned function is called.
+func (db *DB) HoldTurn(ctx context.Context, name string) (release func()) {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		panic(err)
+	}
+	if err := db.turn(ctx, tx, name); err != nil {
+		panic(err)
+	}
+	return func() { _ = tx.Rollback() }
 }

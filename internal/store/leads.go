@@ -31,6 +31,9 @@ func (db *DB) CreateLead(ctx context.Context, s handoff.Submission, pipeline han
 		if err != nil {
 			return err
 		}
+		if err := db.turn(ctx, tx, "form/"+s.Site+"/"+s.Form); err != nil { // a double click sends two at once
+			return err
+		}
 		found, err := db.sameForm(ctx, tx, s, digest)
 		if err != nil || found.ID != "" {
 			s.ID, s.Lead = found.ID, found.Lead

@@ -21,6 +21,11 @@ func (db *DB) Reconcile(ctx context.Context, w Work, pipeline handoff.Pipeline) 
 	var topics []string
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		r := reconciliation{db: db, tx: tx, site: w.Site, pipeline: pipeline, now: db.now()}
+		// One at a time for each site: two bookings of one chain can be due at once,
+		// and who read first must not write last.
+		if err := db.turn(ctx, tx, "reconcile/"+w.Site); err != nil {
+			return err
+		}
 		if err := r.load(ctx, w.Key); err != nil {
 			return err
 		}

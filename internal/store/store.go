@@ -14,14 +14,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver that binds $1 by number
 
 	"handoff"
 )
@@ -29,22 +26,11 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// An engine is everything in which the engines differ for us.
-type engine struct {
-	name    string // also the folder below migrations
-	driver  string // of database/sql
-	dialect goose.Dialect
-	lock    string // ends a SELECT whose rows this transaction will update
-}
-
-// sqlite is embedded and has one writer, which makes locking rows needless.
-var sqlite = engine{name: "sqlite", driver: "sqlite", dialect: goose.DialectSQLite3}
-
 // A DB is an open store. Its methods may be used concurrently.
 type DB struct {
 	engine engine
-	write  *sql.DB // one connection: SQLite has one writer, and queueing for it here is cheaper than fighting for its lock
-	read   *sql.DB
+	write  *sql.DB
+	read   *sql.DB // may be the same pool
 	now    func() time.Time
 	log    *slog.Logger
 	feed   *Feed
@@ -57,60 +43,29 @@ type Options struct {
 }
 
 // Open opens the store at url, creating and migrating it as needed. A url is
-// "sqlite:" and a path, or a path alone. A store that a newer version of Handoff
-// wrote is refused.
-//
-// The store holds personal data: the file is readable by its owner only.
+// "sqlite:" and a path, a path alone, or one of PostgreSQL ("postgres://…"). A
+// store that a newer version of Handoff wrote is refused.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	db := &DB{engine: sqlite, now: o.Now, log: o.Log, feed: newFeed()}
+	db := &DB{engine: engineOf(url), now: o.Now, log: o.Log, feed: newFeed()}
 	if db.now == nil {
 		db.now = time.Now
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
-	if scheme, _, ok := strings.Cut(url, "://"); ok {
-		return nil, fmt.Errorf("store: engine %q is not supported; use sqlite:PATH: %w", scheme, handoff.ErrInvalid)
+	if db.engine.open == nil {
+		scheme, _, _ := strings.Cut(url, ":")
+		return nil, fmt.Errorf("store: engine %q is not supported; use sqlite:PATH or postgres://…: %w", scheme, handoff.ErrInvalid)
 	}
-	path, err := filepath.Abs(strings.TrimPrefix(url, "sqlite:"))
-	if err != nil {
+	var err error
+	if db.write, db.read, err = db.engine.open(url); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	f.Close()
-	if db.write, err = sql.Open(db.engine.driver, dsn(path, "_txlock=immediate")); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	db.write.SetMaxOpenConns(1)
 	if err := db.migrate(ctx); err != nil {
-		db.write.Close()
+		db.Close()
 		return nil, err
 	}
-	if db.read, err = sql.Open(db.engine.driver, dsn(path, "_pragma=query_only(1)")); err != nil {
-		db.write.Close()
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	db.read.SetMaxOpenConns(4)
 	return db, nil
-}
-
-// dsn sets what every connection needs, in the address, because a PRAGMA that is
-// executed reaches one connection of the pool only. busy_timeout comes first, so
-// that the others wait for a lock. What we acknowledge must survive a power cut:
-// synchronous=FULL; NORMAL may lose the last commits.
-func dsn(path string, more string) string {
-	return "file:" + (&escapedPath{path}).String() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + more
-}
-
-// escapedPath writes a path for a file: URL.
-type escapedPath struct{ path string }
-
-func (p *escapedPath) String() string {
-	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(p.path)
 }
 
 func (db *DB) migrate(ctx context.Context) error {
@@ -118,7 +73,11 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	p, err := goose.NewProvider(db.engine.dialect, db.write, dir)
+	options, err := db.engine.migrating()
+	if err != nil {
+		return fmt.Errorf("store: migrations: %w", err)
+	}
+	p, err := goose.NewProvider(db.engine.dialect, db.write, dir, options...)
 	if err != nil {
 		return fmt.Errorf("store: migrations: %w", err)
 	}
@@ -139,6 +98,9 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // Close closes the store. Nothing acknowledged is pending.
 func (db *DB) Close() error {
+	if db.read == db.write {
+		return db.write.Close()
+	}
 	return errors.Join(db.read.Close(), db.write.Close())
 }
 

@@ -22,22 +22,32 @@ type harness struct {
 	t    *testing.T
 	mu   sync.Mutex
 	at   time.Time
-	path string
+	url  string
+	path string // of the file; empty where there is none
 }
 
 // onEachEngine runs a test on every engine there is.
 func onEachEngine(t *testing.T, test func(t *testing.T, db *harness)) {
-	t.Run("sqlite", func(t *testing.T) {
-		h := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), path: filepath.Join(t.TempDir(), "handoff.db")}
-		h.open()
-		t.Cleanup(func() { h.Close() })
-		test(t, h)
+	t.Helper()
+	run := func(engine string, make func(t *testing.T) (url, path string)) {
+		t.Run(engine, func(t *testing.T) {
+			h := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+			h.url, h.path = make(t)
+			h.open()
+			t.Cleanup(func() { h.Close() })
+			test(t, h)
+		})
+	}
+	run("sqlite", func(t *testing.T) (url, path string) {
+		path = filepath.Join(t.TempDir(), "handoff.db")
+		return "sqlite:" + path, path
 	})
+	run("postgres", func(t *testing.T) (url, path string) { return newPostgres(t), "" })
 }
 
 func (h *harness) open() {
 	h.t.Helper()
-	db, err := store.Open(h.t.Context(), "sqlite:"+h.path, store.Options{Now: h.now})
+	db, err := store.Open(h.t.Context(), h.url, store.Options{Now: h.now})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -369,6 +379,140 @@ func TestLateFactMovesABooking(t *testing.T) {
 	})
 }
 
+// Two bookings of one chain can be due at once; whoever reconciles waits for the
+// site's turn before reading, so that who read first cannot write last.
+func TestReconcileTakesTurns(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "d1")
+		claimed, err := db.Claim(t.Context(), store.KindReconcile, 1)
+		if err != nil || len(claimed) != 1 {
+			t.Fatal(claimed, err)
+		}
+		release := db.HoldTurn(t.Context(), "reconcile/"+site)
+		done := make(chan error, 1)
+		go func() { done <- db.Reconcile(t.Context(), claimed[0], handoff.DefaultPipeline()) }()
+		select {
+		case <-done:
+			release()
+			t.Fatal("it did not wait")
+		case <-time.After(100 * time.Millisecond):
+		}
+		release()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A double click sends a form twice at once: one lead, one submission.
+func TestDoubleClick(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		var wg sync.WaitGroup
+		ids := make([]handoff.SubmissionID, 16)
+		for i := range ids {
+			wg.Go(func() {
+				s, err := db.CreateLead(t.Context(), handoff.Submission{Site: site, Form: "f1", Name: "Dana", Email: "a@example.com"}, handoff.DefaultPipeline())
+				if err != nil {
+					t.Error(err)
+				}
+				ids[i] = s.ID
+			})
+		}
+		wg.Wait()
+		slices.Sort(ids)
+		leads, err := db.Leads(t.Context(), store.LeadFilter{})
+		if err != nil || len(leads) != 1 || len(slices.Compact(ids)) != 1 {
+			t.Errorf("%d leads, submissions %v, %v", len(leads), ids, err)
+		}
+	})
+}
+
+// Several workers on one store, as in several replicas, end where one would: each
+// chain of bookings, delivered in parallel and worked at once, is whole.
+func TestManyWorkers(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		const leads, moves, workers = 8, 4, 4
+		var subs []handoff.Submission
+		events := make(chan handoff.Event, leads*moves)
+		for l := range leads {
+			subs = append(subs, db.submit(fmt.Sprint("f", l), fmt.Sprint("Lead ", l)))
+		}
+		for m := range moves {
+			for l, s := range subs {
+				e := db.event(fmt.Sprint("e", l, "-", m), fmt.Sprint("u", l, "-", m), handoff.Accepted, "")
+				e.Observation.Sequence, e.Observation.At = m, e.Observation.At.Add(time.Duration(m)*time.Hour)
+				if m == 0 {
+					e.Observation.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: s.ID}}
+				} else {
+					e.Observation.Predecessor = fmt.Sprint("u", l, "-", m-1)
+				}
+				events <- e
+			}
+		}
+		close(events)
+		var delivering, working sync.WaitGroup
+		done := make(chan struct{})
+		for range workers {
+			delivering.Go(func() {
+				for e := range events {
+					if _, err := db.KeepEvent(t.Context(), db.delivery(e.ID), e); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			replica := db.DB
+			if db.path == "" { // a file has one process, a server has many
+				var err error
+				if replica, err = store.Open(t.Context(), db.url, store.Options{Now: db.now}); err != nil {
+					t.Fatal(err)
+				}
+				defer replica.Close()
+			}
+			working.Go(func() {
+				for ended := false; ; {
+					claimed, err := replica.Claim(t.Context(), store.KindReconcile, 3)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for _, w := range claimed {
+						if err := replica.Reconcile(t.Context(), w, handoff.DefaultPipeline()); err != nil {
+							t.Error(err)
+						}
+					}
+					if len(claimed) == 0 && ended {
+						return
+					}
+					select {
+					case <-done:
+						ended = true
+					default:
+					}
+				}
+			})
+		}
+		delivering.Wait()
+		close(done)
+		working.Wait()
+		db.work()
+		for l, s := range subs {
+			d := db.lead(s.Lead)
+			live := 0
+			for _, b := range d.Bookings {
+				if b.Live() {
+					live++
+				}
+			}
+			if len(d.Bookings) != moves || live != 1 || d.Stage != "booked" || len(d.History) != 2 {
+				t.Errorf("lead %d: %d bookings, %d live, %s, history %+v", l, len(d.Bookings), live, d.Stage, d.History)
+			}
+		}
+		if f := db.waiting(); len(f) != 0 {
+			t.Errorf("failures %+v", f)
+		}
+	})
+}
+
 // A lead can come back to a stage; each move has a cause of its own, which is what
 // was new, and no cause moves it to one stage twice.
 func TestLeadComesBack(t *testing.T) {
@@ -417,10 +561,16 @@ func TestLeadComesBack(t *testing.T) {
 // and the reading ones cannot write.
 func TestDurable(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
-		if got := db.Setting(t.Context(), "synchronous"); got != "2" {
+		if db.path == "" {
+			if got := db.Setting(t.Context(), "SHOW synchronous_commit"); got != "on" {
+				t.Errorf("synchronous_commit %s, want on", got)
+			}
+			return
+		}
+		if got := db.Setting(t.Context(), "PRAGMA synchronous"); got != "2" {
 			t.Errorf("synchronous %s, want 2 (FULL)", got)
 		}
-		if got := db.Setting(t.Context(), "journal_mode"); got != "wal" {
+		if got := db.Setting(t.Context(), "PRAGMA journal_mode"); got != "wal" {
 			t.Errorf("journal_mode %s, want wal", got)
 		}
 		if err := db.ExecReading(t.Context(), `DELETE FROM leads`); err == nil {
@@ -440,23 +590,26 @@ func TestOpen(t *testing.T) {
 		if db.work() != 1 || db.lead(s.Lead).Stage != "booked" {
 			t.Error("work or lead lost by closing")
 		}
-		info, err := os.Stat(db.path)
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+		if db.path != "" {
+			info, err := os.Stat(db.path)
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+			}
 		}
-		if err := db.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`); err != nil {
+		if err := db.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
 			t.Fatal(err)
 		}
 		db.Close()
-		_, err = store.Open(t.Context(), db.path, store.Options{})
+		_, err := store.Open(t.Context(), db.url, store.Options{})
 		if !errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), "newer version") {
 			t.Errorf("a newer store: %v", err)
 		}
-		db.DB, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "odd # name?.db"), store.Options{})
-		if err != nil {
-			t.Errorf("odd path: %v", err)
-		}
 	})
+	odd, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "odd # name?.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd.Close()
 	if _, err := store.Open(t.Context(), "mysql://x", store.Options{}); !errors.Is(err, handoff.ErrInvalid) {
 		t.Errorf("unknown engine: %v", err)
 	}

@@ -94,7 +94,7 @@ CREATE TABLE bookings (
   doc        TEXT NOT NULL,     -- JSON of the booking
   updated_at TEXT NOT NULL,
   PRIMARY KEY (site, uid, seat),
-  FOREIGN KEY (site, lead_id) REFERENCES leads (site, id) ON DELETE SET NULL
+  FOREIGN KEY (site, lead_id) REFERENCES leads (site, id)
 ) STRICT;
 CREATE INDEX bookings_of_lead ON bookings (site, lead_id) WHERE lead_id IS NOT NULL;
 

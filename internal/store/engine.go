@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	_ "modernc.org/sqlite" // the driver that binds $1 by number
+)
+
+// An engine is everything in which the engines differ for us.
+type engine struct {
+	name    string // also the folder below migrations
+	dialect goose.Dialect
+	// open makes the pool that writes and the one that only reads.
+	open func(url string) (write, read *sql.DB, err error)
+	// migrating keeps two processes from migrating at once.
+	migrating func() ([]goose.ProviderOption, error)
+
+	lock string // ends a SELECT whose rows this transaction will update
+	skip string // the same, and passes over rows that others hold
+	turn string // waits for the turn of whoever names the same text, until the end of the transaction; empty: writers take turns anyway
+}
+
+// engineOf finds the engine of a store's address; without open if there is none.
+func engineOf(url string) engine {
+	scheme, _, ok := strings.Cut(url, "://")
+	switch {
+	case !ok:
+		return sqlite
+	case scheme == "postgres" || scheme == "postgresql":
+		return postgres
+	}
+	return engine{}
+}
+
+// sqlite is embedded: one file, one writer.
+var sqlite = engine{
+	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
+	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
+}
+
+// postgres serves any number of processes. It is version 14 or newer.
+var postgres = engine{
+	name: "postgres", dialect: goose.DialectPostgres, open: openPostgres,
+	migrating: func() ([]goose.ProviderOption, error) {
+		locker, err := lock.NewPostgresSessionLocker()
+		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
+	},
+	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
+	turn: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+}
+
+// openSQLite opens a file, readable by its owner only since it holds personal
+// data. It has one writer, and queueing for it here is cheaper than fighting for
+// its lock.
+func openSQLite(url string) (write, read *sql.DB, err error) {
+	path, err := filepath.Abs(strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.Close()
+	if write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	if read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+		return nil, nil, err
+	}
+	read.SetMaxOpenConns(4)
+	return write, read, nil
+}
+
+// dsn sets what every connection needs, in the address, because a PRAGMA that is
+// executed reaches one connection of the pool only. busy_timeout comes first, so
+// that the others wait for a lock. What we acknowledge must survive a power cut:
+// synchronous=FULL; NORMAL may lose the last commits.
+func dsn(path, more string) string {
+	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + more
+}
+
+// openPostgres opens one pool for both. A commit waits for the server's disk,
+// whatever the server's own setting is.
+func openPostgres(url string) (write, read *sql.DB, err error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	config.RuntimeParams["synchronous_commit"] = "on"
+	config.RuntimeParams["timezone"] = "UTC"
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(16)
+	return db, db, nil
+}
+
+// turn makes a transaction wait for the turn of a name, so that what must not
+// happen at once does not.
+func (db *DB) turn(ctx context.Context, tx *sql.Tx, name string) error {
+	if db.engine.turn == "" {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, db.engine.turn, name); err != nil {
+		return fmt.Errorf("waiting for %s: %w", name, err)
+	}
+	return nil
+}

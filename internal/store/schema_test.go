@@ -1,0 +1,59 @@
+package store
+
+import (
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The engines' schemas have the same tables, columns and indexes, migration by
+// migration.
+func TestSchemasAgree(t *testing.T) {
+	read := func(engine string) map[string][]string {
+		out := map[string][]string{}
+		files, err := fs.Glob(migrations, "migrations/"+engine+"/*.sql")
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, name := range files {
+			b, err := fs.ReadFile(migrations, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[strings.TrimPrefix(name, "migrations/"+engine+"/")] = shape(string(b))
+		}
+		return out
+	}
+	one, two := read("sqlite"), read("postgres")
+	if len(one) != len(two) {
+		t.Fatalf("sqlite has %d migrations, postgres %d", len(one), len(two))
+	}
+	for name, lines := range one {
+		if !slices.Equal(lines, two[name]) {
+			for i := range min(len(lines), len(two[name])) {
+				if lines[i] != two[name][i] {
+					t.Errorf("%s: sqlite %q, postgres %q", name, lines[i], two[name][i])
+				}
+			}
+			t.Errorf("%s: %d lines and %d", name, len(lines), len(two[name]))
+		}
+	}
+}
+
+var (
+	comments = regexp.MustCompile(`--[^\n]*`)
+	types    = regexp.MustCompile(`\b(TEXT|INTEGER|BLOB|TIMESTAMPTZ|BOOLEAN|BIGINT|BYTEA)\b|COLLATE "C"|\bSTRICT\b`)
+)
+
+// shape is a schema without its types and comments.
+func shape(sql string) []string {
+	var out []string
+	for line := range strings.Lines(types.ReplaceAllString(comments.ReplaceAllString(sql, ""), "")) {
+		if words := strings.Join(strings.Fields(line), " "); words != "" {
+			out = append(out, strings.ReplaceAll(words, ") ;", ");"))
+		}
+	}
+	return out
+}
