@@ -18,7 +18,8 @@ import (
 // attackerDoes is the persona "attacker", who has a network and, at times, what
 // was overheard:
 //
-//	records first|last|N           overhears a delivery of Cal.com's; its signature is in $signature
+//	records first|last|N           overhears a delivery of Cal.com's; its signature is in $signature, and a
+//	                               one-time password that it holds in $password
 //	delivers STATUS [body=recorded|01…26|FILE] [sign=SECRET|recorded|none|no-secret|guess|raw:TEXT]
 //	         [site=ID] [before=OLD=>NEW] [after=OLD=>NEW] [reference=…] [reference2=…]
 //	         [type=…] [version=…] [header=NAME:VALUE] [method=PUT] [pad=BYTES] [times=N]
@@ -46,6 +47,9 @@ func attackerDoes(c *call) error {
 	return nil
 }
 
+// oneTime is what lets its reader accept or decline a requested booking.
+var oneTime = regexp.MustCompile(`"oneTimePassword":"([^"]+)"`)
+
 // captured is a delivery that was overheard.
 type captured struct{ body, signature string }
 
@@ -67,6 +71,9 @@ func (c *call) records(which string) error {
 	}
 	c.taken = &captured{all[i].Body, all[i].Header.Get("X-Cal-Signature-256")}
 	c.ts.Setenv("signature", c.taken.signature)
+	if m := oneTime.FindStringSubmatch(c.taken.body); m != nil {
+		c.ts.Setenv("password", m[1])
+	}
 	return nil
 }
 

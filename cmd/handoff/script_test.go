@@ -45,7 +45,7 @@ func TestGenerations(t *testing.T) {
 
 // places are for the scripts that run at once. A script mostly waits, for a person
 // to fill in a form and for a process, so they are more than processors.
-var places = make(chan struct{}, 6)
+var places = make(chan struct{}, 8)
 
 // runScripts runs the scripts of a folder, and returns when all have ended.
 func runScripts(t *testing.T, p testscript.Params) {

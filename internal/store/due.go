@@ -81,8 +81,9 @@ func (db *DB) Claim(ctx context.Context, kind string, n int) ([]Work, error) {
 }
 
 // Recover makes due at once what a server held when it died, so that nobody waits
-// for leases to end. The server calls it before it works. SQLite has one server,
-// so a lease that is there before it starts is nobody's.
+// for leases to end. The server calls it before it works. Of SQLite there is one
+// server, and a lease from before it started is nobody's. Of PostgreSQL it can be
+// another server's that lives: then some work is done twice, which changes nothing.
 func (db *DB) Recover(ctx context.Context) error {
 	return db.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE due SET leased_until = NULL WHERE leased_until IS NOT NULL`)
