@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ const (
 	demoSite     = "brightwater"
 	demoOperator = "demo@brightwater.example"
 )
+
+// demoPlaces are the Cal.com locations of services whose call is no phone call.
+var demoPlaces = map[string]string{"bathroom-refit": "attendeeInPerson"}
 
 // Run writes an ordinary install, starts it beside a stand-in for Cal.com, prints
 // the links, and runs until ctx ends.
@@ -155,7 +159,7 @@ func (d Demo) standIn(siteURL, calURL, secret string) (*calsim.Sim, error) {
 	for _, v := range site.Services {
 		user, slug, _ := strings.Cut(v.Calendar, "/")
 		c.EventTypes = append(c.EventTypes, calsim.EventType{
-			ID: v.EventType, User: user, Slug: slug, Title: v.Title,
+			ID: v.EventType, User: user, Slug: slug, Title: v.Title, Location: cmp.Or(demoPlaces[v.Slug], "phone"),
 			Length: time.Duration(v.CallMinutes) * time.Minute, RequiresConfirmation: v.Confirmation != "",
 		})
 	}
