@@ -299,7 +299,7 @@ var bookingUID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 //	204  noted
 //	400  not a uid
 //	404  no such reference
-//	429  too many from one page
+//	429  too many from one page, or one source
 func (s *Server) heard(w http.ResponseWriter, r *http.Request, site *Site) error {
 	private(w)
 	v, err := s.visitor(r, site)
@@ -311,7 +311,7 @@ func (s *Server) heard(w http.ResponseWriter, r *http.Request, site *Site) error
 	if !bookingUID.MatchString(uid) {
 		return fmt.Errorf("uid: %w", handoff.ErrInvalid)
 	}
-	if s.hintLimit.OnLimit(w, r, v.reference) {
+	if s.hintLimit.OnLimit(w, r, v.reference) || s.hintSourceLimit.OnLimit(w, r, s.Source(r)) {
 		return errTooMany
 	}
 	if site.API != nil {

@@ -71,9 +71,10 @@ type Server struct {
 	any    *Site // the site for every host; nil where hosts decide
 	// formKey signs intake forms; sourceKey hides senders' addresses.
 	formKey, sourceKey []byte
-	streams            chan struct{}         // one place for each open event stream
+	streams            streams
 	formLimit          *httprate.RateLimiter // of sources
 	hintLimit          *httprate.RateLimiter // of references
+	hintSourceLimit    *httprate.RateLimiter // of sources
 	handler            http.Handler
 }
 
@@ -84,8 +85,9 @@ const maxForms = 30
 // maxHints is how many bookings a page with one reference may claim in an hour.
 const maxHints = 10
 
-// maxStreams bounds the open event streams, each of which holds a connection.
-const maxStreams = 2000
+// maxSourceHints is how many one source may claim in an hour. Each is a question to
+// Cal.com, which answers 120 a minute; a source can send forms for many references.
+const maxSourceHints = 100
 
 // New checks the configuration and builds the server. An error names the site.
 func New(c Config) (*Server, error) {
@@ -98,9 +100,9 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		Config: c, byHost: map[string]*Site{}, byID: map[string]*Site{},
 		formKey: derive(c.Keys[0], "form"), sourceKey: derive(c.Keys[0], "source"),
-		streams:   make(chan struct{}, maxStreams),
-		formLimit: httprate.NewRateLimiter(maxForms, time.Minute),
-		hintLimit: httprate.NewRateLimiter(maxHints, time.Hour),
+		formLimit:       httprate.NewRateLimiter(maxForms, time.Minute),
+		hintLimit:       httprate.NewRateLimiter(maxHints, time.Hour),
+		hintSourceLimit: httprate.NewRateLimiter(maxSourceHints, time.Hour),
 	}
 	for _, site := range c.Sites {
 		if err := s.add(site); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"handoff/internal/store"
@@ -16,6 +17,51 @@ const (
 	streamWrite = 10 * time.Second // for one write to a slow reader
 )
 
+// Bounds on the open event streams, each of which holds a connection and looks at
+// the store: a visitor with many tabs, an office behind one address, all of them.
+// Whoever gets none asks now and then instead.
+const (
+	maxStreamsOfLead   = 10
+	maxStreamsOfSource = 200
+	maxStreams         = 2000
+)
+
+// streams counts the open event streams, in all and of each lead and source.
+type streams struct {
+	mu   sync.Mutex
+	all  int
+	open map[string]int
+}
+
+// enter takes a place for a stream.
+func (s *streams) enter(lead, source string) (leave func(), err error) {
+	lead, source = "lead/"+lead, "source/"+source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.open[lead] >= maxStreamsOfLead || s.open[source] >= maxStreamsOfSource:
+		return nil, errTooMany
+	case s.all >= maxStreams:
+		return nil, errBusy
+	}
+	if s.open == nil {
+		s.open = map[string]int{}
+	}
+	s.all++
+	s.open[lead]++
+	s.open[source]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all--
+		for _, key := range []string{lead, source} {
+			if s.open[key]--; s.open[key] == 0 {
+				delete(s.open, key)
+			}
+		}
+	}, nil
+}
+
 // events streams the word to a visitor's page, as server-sent events named
 // "status", at once and whenever it changes.
 func (s *Server) events(w http.ResponseWriter, r *http.Request, site *Site) error {
@@ -24,12 +70,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, site *Site) erro
 	if err != nil {
 		return err
 	}
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
-		return errBusy
+	leave, err := s.streams.enter(string(v.lead.ID), s.Source(r))
+	if err != nil {
+		return err
 	}
+	defer leave()
 	woken, stop := s.Store.Feed().Listen(store.TopicLead(site.ID, string(v.lead.ID)))
 	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream")
