@@ -342,12 +342,15 @@ func (c *call) isRefused(v *visitor, form url.Values, why string) error {
 	return err
 }
 
-// private checks that an address tells nothing of the visitor.
+// private checks that an address tells nothing of the visitor beside the reference.
 func (v *visitor) private(address string) error {
+	rest := strings.ToLower(strings.ReplaceAll(address, v.reference, ""))
 	for what, answer := range v.answers() {
-		for _, word := range strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == '@' || r == '.' }) {
-			if len(word) > 3 && strings.Contains(strings.ToLower(address), strings.ToLower(word)) {
-				return fmt.Errorf("%s of the visitor is in %s", what, address)
+		for word := range strings.FieldsFuncSeq(strings.ToLower(answer), func(r rune) bool { return r == '@' || r == '.' || (r == ' ' && what != "phone") }) {
+			for _, written := range []string{word, url.QueryEscape(word), strings.ReplaceAll(word, " ", "")} {
+				if len(word) > 3 && strings.Contains(rest, written) {
+					return fmt.Errorf("%s of the visitor is in %s", what, address)
+				}
 			}
 		}
 	}
