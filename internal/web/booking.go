@@ -203,15 +203,25 @@ func zoneOf(name string, site *Site) *time.Location {
 	return site.Content.Location()
 }
 
+// places are Cal.com's words for locations that are no address of their own.
+//
+// Source: packages/app-store/locations.ts
+var places = map[string]string{
+	"phone": "By phone", "userPhone": "By phone", "attendeeInPerson": "At your address", "inPerson": "In person",
+	"link": "Online", "conferencing": "Online", "somewhereElse": "", "unknown": "",
+}
+
 // placeOf reads Cal.com's location: an address on the web to join at, the name of
-// an app whose link comes by e-mail, a phone number, or a place.
+// an app whose link comes by e-mail, one of its own words, a phone number, or a
+// place.
 func placeOf(location string) (where, join string) {
+	if where, ok := places[location]; ok {
+		return where, ""
+	}
 	switch {
 	case strings.HasPrefix(location, "https://"):
 		return "Online", location
-	case strings.HasPrefix(location, "integrations:"):
-		return "Online; the link is in the e-mail from Cal.com", ""
-	case strings.HasPrefix(location, "http://"):
+	case strings.HasPrefix(location, "integrations:"), strings.HasPrefix(location, "http://"):
 		return "Online; the link is in the e-mail from Cal.com", ""
 	}
 	return location, ""
