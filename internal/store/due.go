@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -34,16 +36,30 @@ type Work struct {
 	version  int64
 }
 
+// enqueue makes work due. A version is never used twice, also after its row was
+// deleted: whoever claimed the row before would end the new one unseen.
 func (db *DB) enqueue(ctx context.Context, tx *sql.Tx, site, kind, key string, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO due (site, kind, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, 1, $4, 0, '')
+		INSERT INTO due (site, kind, key, version, due_at, attempts, last_error) VALUES ($1, $2, $3, $5, $4, 0, '')
 		ON CONFLICT (site, kind, key) DO UPDATE SET version = due.version + 1, attempts = 0,
 			due_at = CASE WHEN due.due_at < excluded.due_at THEN due.due_at ELSE excluded.due_at END`,
-		site, kind, key, stamp{at})
+		site, kind, key, stamp{at}, rand.Int64N(1<<62))
 	if err != nil {
 		return fmt.Errorf("due work: %w", err)
 	}
 	return nil
+}
+
+// dueVersion is the version of a row of work; false if there is none.
+func dueVersion(ctx context.Context, tx *sql.Tx, site, kind, key string) (version int64, ok bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT version FROM due WHERE site = $1 AND kind = $2 AND key = $3`, site, kind, key).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("due work: %w", err)
+	}
+	return version, true, nil
 }
 
 // Claim takes at most n pieces of work of a kind that are due, oldest first, and

@@ -26,7 +26,14 @@ func (db *DB) Reconcile(ctx context.Context, w Work, pipeline handoff.Pipeline) 
 		if err := db.turn(ctx, tx, "reconcile/"+w.Site); err != nil {
 			return err
 		}
+		if _, due, err := dueVersion(ctx, tx, w.Site, w.Kind, w.Key); err != nil || !due {
+			return err // done meanwhile, with that of a linked booking
+		}
 		if err := r.load(ctx, w.Key); err != nil {
+			return err
+		}
+		linked, err := r.dueToo(ctx, w)
+		if err != nil {
 			return err
 		}
 		if err := r.derive(ctx); err != nil {
@@ -41,7 +48,12 @@ func (db *DB) Reconcile(ctx context.Context, w Work, pipeline handoff.Pipeline) 
 		if err := r.markDone(ctx); err != nil {
 			return err
 		}
-		return db.finish(ctx, tx, w)
+		for _, w := range append(linked, w) {
+			if err := db.finish(ctx, tx, w); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		db.feed.tell(append(topics, TopicLeads)...)
@@ -67,7 +79,7 @@ type reconciliation struct {
 // its predecessors and successors, and of the same iCalUID. Match decides which
 // links count; more than needed does no harm.
 func (r *reconciliation) load(ctx context.Context, uid string) error {
-	r.fresh = map[string]bool{}
+	r.observations, r.fresh = nil, map[string]bool{}
 	seen := map[string]bool{} // observation IDs
 	uids, icals := map[string]bool{}, map[string]bool{}
 	todoUIDs, todoICals := []string{uid}, []string{}
@@ -104,6 +116,30 @@ func (r *reconciliation) load(ctx context.Context, uid string) error {
 	}
 	r.uids = slices.Sorted(maps.Keys(uids))
 	return nil
+}
+
+// dueToo finds the work of the linked bookings, which this reconciliation does
+// too: a visitor who moves a call a thousand times makes a thousand rows, and each
+// would read and write all thousand bookings. What was loaded is loaded again, so
+// that it holds whatever the versions found stand for.
+func (r *reconciliation) dueToo(ctx context.Context, w Work) ([]Work, error) {
+	var out []Work
+	for _, uid := range r.uids {
+		if uid == w.Key {
+			continue
+		}
+		version, ok, err := dueVersion(ctx, r.tx, w.Site, w.Kind, uid)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, Work{Site: w.Site, Kind: w.Kind, Key: uid, version: version})
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, r.load(ctx, w.Key)
 }
 
 type loaded struct {
