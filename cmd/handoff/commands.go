@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -139,7 +139,7 @@ func (c leadsListCmd) Run(e *environment) error {
 		}
 		views = append(views, app.ViewLead(d))
 	}
-	return printJSON(e.out, views)
+	return app.WriteJSON(e.out, views)
 }
 
 // nextCall is the start of the first booking that may take place.
@@ -169,7 +169,7 @@ func (c leadsShowCmd) Run(e *environment) error {
 		return notFound(err, "lead "+c.ID)
 	}
 	if c.JSON {
-		return printJSON(e.out, app.ViewLead(d))
+		return app.WriteJSON(e.out, app.ViewLead(d))
 	}
 	fmt.Fprintf(e.out, "%s  %s  %s\n%s <%s> %s\n", d.ID, d.Service, d.Stage, oneLine(d.Name), oneLine(d.Email), oneLine(d.Phone))
 	fmt.Fprintln(e.out, "\nBookings:")
@@ -210,7 +210,7 @@ func (c failuresListCmd) Run(e *environment) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(e.out, append([]store.FailureView{}, list...))
+		return app.WriteJSON(e.out, append([]store.FailureView{}, list...))
 	}
 	return table(e.out, "FAILURE\tSITE\tKIND\tREASON\tDELIVERIES\tLAST\tSETTLED", len(list), func(i int) string {
 		f := list[i]
@@ -239,7 +239,7 @@ func (c failuresShowCmd) Run(e *environment) error {
 		return notFound(err, "failure "+c.ID)
 	}
 	if c.JSON {
-		return printJSON(e.out, f)
+		return app.WriteJSON(e.out, f)
 	}
 	t := f.Text()
 	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %d times, first %s, last %s.\n",
@@ -337,7 +337,7 @@ func (c usersListCmd) Run(e *environment) error {
 	for _, u := range users {
 		views = append(views, view{u.Email, u.Name, u.CreatedAt})
 	}
-	return printJSON(e.out, views)
+	return app.WriteJSON(e.out, views)
 }
 
 type versionCmd struct{}
@@ -356,13 +356,6 @@ func (versionCmd) Run(e *environment) error {
 	}
 	fmt.Fprintf(e.out, "handoff %s%s %s\n", version, revision, runtime.Version())
 	return nil
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
 
 func table(w io.Writer, head string, n int, row func(i int) string) error {
@@ -388,10 +381,11 @@ func dash(s string) string {
 	return s
 }
 
-// oneLine makes a stranger's text safe for a terminal: one line, no controls.
+// oneLine makes a stranger's text safe for a terminal: one line, no controls, and
+// nothing that turns the direction of what follows.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || (r >= 0x7f && r < 0xa0) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r

@@ -332,3 +332,20 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("unknown host: %d", w.Code)
 	}
 }
+
+// A campaign's name is kept without what a terminal obeys (U+009B begins a command).
+func TestCampaignHasNoControls(t *testing.T) {
+	in := newInstall(t)
+	f := in.form("/start/boiler-replacement?utm_source=a%C2%9B31m%7F%1Bb")
+	in.now = in.now.Add(10 * time.Second)
+	if w := in.post("/start/boiler-replacement", f); w.Code != http.StatusSeeOther {
+		t.Fatalf("%d", w.Code)
+	}
+	list, err := in.db.Leads(t.Context(), store.LeadFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := in.db.Lead(t.Context(), list[0].ID); err != nil || d.Submissions[0].Context.Campaign["utm_source"] != "a31mb" {
+		t.Errorf("kept %q, %v", d.Submissions[0].Context.Campaign, err)
+	}
+}

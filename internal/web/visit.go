@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"handoff"
@@ -108,7 +109,7 @@ func decodeVisit(s string) (handoff.Context, bool) {
 // text drops control characters and what is no UTF-8.
 func text(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
