@@ -17,7 +17,7 @@
 //	            └────────────Match─▶  which lead a booking belongs to
 //
 // A set has no order and no duplicates. A webhook that comes twice, late, out of
-// order, or as the sweep's answer as well, therefore ends in the same bookings,
+// order, or as an answer of Cal.com's API, therefore ends in the same bookings,
 // the same lead and the same stage. What is not independent of the order is the
 // path: a lead whose booking and cancellation are read together goes from "new"
 // to "rebook" in one step, where it otherwise takes two.

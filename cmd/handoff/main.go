@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // visitors' time zones, also where the system has none
 
@@ -50,7 +51,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "handoff: %v\n", err)
 		return 2
 	default:
-		fmt.Fprintf(stderr, "handoff: %v\n", err)
+		// That it is invalid, the sentence before has said; a command to type may end it.
+		fmt.Fprintf(stderr, "handoff: %s\n", strings.TrimSuffix(err.Error(), ": "+handoff.ErrInvalid.Error()))
 		return 1
 	}
 }

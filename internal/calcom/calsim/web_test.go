@@ -274,7 +274,7 @@ func TestControlPageForms(t *testing.T) {
 	w := newWorld(t, calsim.SelfHosted2025)
 	b := w.book(t, plain)
 	body := text(t, ask(t, w, "GET", "/", ""))
-	for _, want := range []string{"Control room", b.UID, "Deliver twice", "Release shuffled", "BOOKING_CREATED", "Send again", "Dana Whitfield"} {
+	for _, want := range []string{"Control page", b.UID, "Deliver twice", "Release shuffled", "BOOKING_CREATED", "Send again", "Dana Whitfield"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

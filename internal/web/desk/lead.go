@@ -102,7 +102,7 @@ func (d *Desk) submission(site Site, l handoff.Lead, s handoff.Submission) submi
 		field(&out.Fields, "Name", s.Name)
 	}
 	if !strings.EqualFold(s.Email, l.Email) {
-		field(&out.Fields, "Email", s.Email)
+		field(&out.Fields, "E-mail", s.Email)
 	}
 	if s.Phone != l.Phone {
 		field(&out.Fields, "Phone", s.Phone)

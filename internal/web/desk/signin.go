@@ -85,7 +85,7 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		d.Log.Info("desk: a sign-in was refused")
-		page.Problem = "The email address or the password is not right."
+		page.Problem = "The e-mail address or the password is not right."
 		return d.render(w, http.StatusUnprocessableEntity, "sign-in", page)
 	}
 	if err := d.openSession(w, r, email); err != nil {
