@@ -172,10 +172,8 @@ func factDetail(site Site, o handoff.Observation) []string {
 			out = append(out, cmp.Or(p.Name, p.Email, "a guest")+" not absent any more")
 		}
 	}
-	for _, c := range o.Carried {
-		if c.Verdict == handoff.Forged {
-			out = append(out, "carried a reference that we did not sign")
-		}
+	if slices.ContainsFunc(o.Carried, func(c handoff.Carried) bool { return c.Verdict == handoff.Forged }) {
+		out = append(out, "carried a reference that we did not sign") // said once: both carriers are one person's doing
 	}
 	return out
 }
