@@ -37,7 +37,7 @@ type Answer struct {
 // Consent keeps the wording that was agreed to. The zero value: none was asked for.
 type Consent struct {
 	Wording string    `json:"wording,omitempty"`
-	Given   bool      `json:"given,omitempty"`
+	Given   bool      `json:"given"`
 	At      time.Time `json:"at,omitzero"`
 }
 

@@ -41,9 +41,18 @@ type configFlag struct {
 
 // store opens the store that the configuration names.
 func (f configFlag) store(e *environment) (*store.DB, error) {
+	return f.storeOf(e, "", "")
+}
+
+// storeOf opens the store, unless a filter names a site or a stage that the
+// configuration does not have: an empty list would be no answer to a typing error.
+func (f configFlag) storeOf(e *environment, site string, stage handoff.Stage) (*store.DB, error) {
 	c, err := app.Load(f.Config)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.CheckFilter(site, stage); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	return app.OpenStore(e.ctx, c, e.log)
 }
@@ -116,7 +125,7 @@ func (c leadsListCmd) Run(e *environment) error {
 	if c.Limit < 1 || c.Limit > 10000 {
 		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
 	}
-	db, err := c.store(e)
+	db, err := c.storeOf(e, c.Site, handoff.Stage(c.Stage))
 	if err != nil {
 		return err
 	}
@@ -200,7 +209,7 @@ func (c failuresListCmd) Run(e *environment) error {
 	if c.Limit < 1 || c.Limit > 10000 {
 		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
 	}
-	db, err := c.store(e)
+	db, err := c.storeOf(e, c.Site, "")
 	if err != nil {
 		return err
 	}
@@ -242,8 +251,8 @@ func (c failuresShowCmd) Run(e *environment) error {
 		return app.WriteJSON(e.out, f)
 	}
 	t := f.Text()
-	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %d times, first %s, last %s.\n",
-		f.ID, f.Kind, t.Title, t.What, oneLine(f.Detail), t.Do, f.Deliveries, when(f.ReceivedAt), when(f.LastAt))
+	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %s, first %s, last %s.\n",
+		f.ID, f.Kind, t.Title, t.What, oneLine(f.Detail), t.Do, times(f.Deliveries), when(f.ReceivedAt), when(f.LastAt))
 	for _, r := range f.Received {
 		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
 	}
@@ -365,6 +374,14 @@ func table(w io.Writer, head string, n int, row func(i int) string) error {
 		fmt.Fprintln(tw, row(i))
 	}
 	return tw.Flush()
+}
+
+// times says how often.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func when(t time.Time) string {

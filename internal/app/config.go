@@ -211,6 +211,26 @@ func (s *SiteConfig) check() error {
 	return nil
 }
 
+// CheckFilter reports a site or a stage that no site of this configuration has.
+// Empty ones are none. The message lists what there is.
+func (c *Config) CheckFilter(site string, stage handoff.Stage) error {
+	var sites []string
+	var stages []handoff.Stage
+	for i := range c.Sites {
+		sites = append(sites, c.Sites[i].ID)
+		if site == "" || site == c.Sites[i].ID {
+			stages = append(stages, c.Sites[i].pipeline().Stages...)
+		}
+	}
+	if site != "" && !slices.Contains(sites, site) {
+		return fmt.Errorf("there is no site %q; there are: %s", site, strings.Join(sites, ", "))
+	}
+	if stage != "" && !slices.Contains(stages, stage) {
+		return fmt.Errorf("there is no stage %q; there are: %v", stage, stages)
+	}
+	return nil
+}
+
 // hosts are the names under which the site is asked for.
 func (s *SiteConfig) hosts() []string {
 	var out []string

@@ -140,3 +140,25 @@ func TestPipelineOfASite(t *testing.T) {
 		t.Error("one site's pipeline changed the default")
 	}
 }
+
+// A filter that can match nothing is a typing error, not an empty list.
+func TestCheckFilter(t *testing.T) {
+	c := &Config{Sites: []SiteConfig{{ID: "a"}, {ID: "b", Pipeline: &PipelineConfig{Stages: []handoff.Stage{"only"}}}}}
+	for _, r := range []struct {
+		site  string
+		stage handoff.Stage
+		says  string // empty: right
+	}{
+		{"", "", ""},
+		{"a", "booked", ""},
+		{"", "only", ""},
+		{"c", "", "there are: a, b"},
+		{"", "boked", "no stage"},
+		{"a", "only", "no stage"},
+	} {
+		err := c.CheckFilter(r.site, r.stage)
+		if (err == nil) != (r.says == "") || (err != nil && !strings.Contains(err.Error(), r.says)) {
+			t.Errorf("%q %q: %v, want %q", r.site, r.stage, err, r.says)
+		}
+	}
+}

@@ -48,7 +48,7 @@ var faultChoices = []faultChoice{
 		func(f *Faults) { f.NoSecret = true }, func(f Faults) bool { return f.NoSecret },
 	},
 	{
-		"alter", "Alter the body", "One word is changed after signing.",
+		"alter", "Alter the body", "One word is changed after signing, and the original never arrives.",
 		func(f *Faults) { f.Alter = true }, func(f Faults) bool { return f.Alter },
 	},
 	{
