@@ -72,6 +72,7 @@ type Server struct {
 	// formKey signs intake forms; sourceKey hides senders' addresses.
 	formKey, sourceKey []byte
 	streams            streams
+	unverified         chan struct{}         // one place for each unverified delivery that is being kept
 	formLimit          *httprate.RateLimiter // of sources
 	hintLimit          *httprate.RateLimiter // of references
 	hintSourceLimit    *httprate.RateLimiter // of sources
@@ -89,6 +90,10 @@ const maxHints = 10
 // Cal.com, which answers 120 a minute; a source can send forms for many references.
 const maxSourceHints = 100
 
+// maxUnverified is how many deliveries that proved nothing may wait for the disk at
+// once; the others wait for these. A real one waits behind no more of them.
+const maxUnverified = 4
+
 // New checks the configuration and builds the server. An error names the site.
 func New(c Config) (*Server, error) {
 	if c.Now == nil {
@@ -100,6 +105,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		Config: c, byHost: map[string]*Site{}, byID: map[string]*Site{},
 		formKey: derive(c.Keys[0], "form"), sourceKey: derive(c.Keys[0], "source"),
+		unverified:      make(chan struct{}, maxUnverified),
 		formLimit:       httprate.NewRateLimiter(maxForms, time.Minute),
 		hintLimit:       httprate.NewRateLimiter(maxHints, time.Hour),
 		hintSourceLimit: httprate.NewRateLimiter(maxSourceHints, time.Hour),

@@ -78,6 +78,13 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, refusal *calcom.Refusal) {
 	d.Trigger = refusal.Trigger
 	if errors.Is(refusal, handoff.ErrUnverified) {
+		select {
+		case s.unverified <- struct{}{}:
+			defer func() { <-s.unverified }()
+		case <-ctx.Done():
+			s.notKept(w, d.Site, ctx.Err())
+			return
+		}
 		if err := s.Store.KeepUnverified(ctx, d, refusal.Reason, refusal.Detail); err != nil {
 			s.notKept(w, d.Site, err)
 			return

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -420,4 +422,35 @@ func TestWebhookAnswers(t *testing.T) {
 	if got := in.deliver("brightwater", []byte("{}"), sign(secret, []byte("{}"))); got != http.StatusServiceUnavailable {
 		t.Errorf("store gone: status %d, want 503", got)
 	}
+}
+
+// Forgeries that come all at once wait for the disk in a line of their own, not
+// before a real delivery.
+func TestForgeriesWaitInTheirOwnLine(t *testing.T) {
+	in := newInstall(t)
+	_, reference := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	body := fixtures(t, reference, reference)[0].body
+	const forgeries = 1000
+	var answered atomic.Int32
+	some := make(chan struct{}, forgeries)
+	var wg sync.WaitGroup
+	for i := range forgeries {
+		wg.Go(func() {
+			if got := in.deliver("brightwater", fmt.Appendf(nil, `{"n":%d}`, i), ""); got != http.StatusUnauthorized {
+				t.Errorf("a forgery was answered %d", got)
+			}
+			answered.Add(1)
+			some <- struct{}{}
+		})
+	}
+	for range 20 {
+		<-some // by now the others wait
+	}
+	if got := in.deliver("brightwater", body, sign(secret, body)); got != http.StatusOK {
+		t.Errorf("the real one was answered %d", got)
+	}
+	if n := answered.Load(); n > forgeries/2 {
+		t.Errorf("the real one waited for %d forgeries", n)
+	}
+	wg.Wait()
 }
