@@ -237,7 +237,7 @@ func (s *SiteConfig) hosts() []string {
 	for _, h := range s.Hosts {
 		out = append(out, strings.ToLower(h))
 	}
-	if u, err := url.Parse(s.URL); err == nil && !slices.Contains(out, u.Hostname()) {
+	if u, err := url.Parse(strings.ToLower(s.URL)); err == nil && !slices.Contains(out, u.Hostname()) {
 		out = append(out, u.Hostname())
 	}
 	return out
