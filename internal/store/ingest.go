@@ -172,6 +172,7 @@ func (db *DB) countDelivery(ctx context.Context, tx *sql.Tx, d handoff.Delivery,
 // BodyAltered.
 func (db *DB) KeepUnverified(ctx context.Context, d handoff.Delivery, reason handoff.Reason, detail string) error {
 	d.Body = d.Body[:min(len(d.Body), maxUnverifiedBody)]
+	var full bool
 	err := db.tx(ctx, func(tx *sql.Tx) error {
 		if reason == handoff.SignatureWrong {
 			altered, err := exists(ctx, tx, `SELECT 1 FROM deliveries WHERE site = $1 AND signature = $2 AND verified`, d.Site, d.Signature)
@@ -185,8 +186,8 @@ func (db *DB) KeepUnverified(ctx context.Context, d handoff.Delivery, reason han
 		f := failure{Failure: handoff.Failure{
 			Site: d.Site, Kind: handoff.FailedDelivery, Reason: reason, Detail: detail, ReceivedAt: d.ReceivedAt,
 		}, subject: "delivery/" + d.Digest, digest: d.Digest, source: d.Source}
-		full, err := db.unverifiedFull(ctx, tx, f)
-		if err != nil {
+		var err error
+		if full, err = db.unverifiedFull(ctx, tx, f); err != nil {
 			return err
 		}
 		if full {
@@ -198,7 +199,7 @@ func (db *DB) KeepUnverified(ctx context.Context, d handoff.Delivery, reason han
 		}
 		return db.openFailure(ctx, tx, f)
 	})
-	if err == nil {
+	if err == nil && !full { // a flood must not wake every desk each time
 		db.feed.tell(TopicLeads)
 	}
 	return err

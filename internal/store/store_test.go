@@ -317,6 +317,14 @@ func TestUnverifiedIsBounded(t *testing.T) {
 		if count[handoff.SignatureWrong] != 201 || count[handoff.UnverifiedFlood] != 1 || count[handoff.NoReference] != 1 {
 			t.Errorf("entries %v, want 200 of the flooder, 1 of somebody else, 1 flood, 1 verified", count)
 		}
+		heard, stop := db.Feed().Listen(store.TopicLeads)
+		defer stop()
+		keep("flooder", 999)
+		select {
+		case <-heard:
+			t.Error("what is only counted wakes every page")
+		default:
+		}
 		for n := range 6 {
 			for i := range 200 {
 				keep(fmt.Sprint("source", n), i)
