@@ -133,9 +133,12 @@ var (
 // the decoder's limit of 10,000 would let a small body cost megabytes.
 const maxDepth = 100
 
-// deep reports whether a body is nested too deep, before anything decodes it. Of
-// what is no JSON it may say either.
-func deep(body []byte) bool {
+// deep reports whether a body is nested too deep, before anything decodes it.
+func deep(body []byte) bool { return Deeper(body, maxDepth) }
+
+// Deeper reports whether JSON is nested deeper than so many levels, without
+// decoding it. Of what is no JSON it may say either.
+func Deeper[T string | []byte](body T, levels int) bool {
 	depth, inText := 0, false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
@@ -145,7 +148,7 @@ func deep(body []byte) bool {
 			inText = !inText
 		case inText:
 		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
+			if depth++; depth > levels {
 				return true
 			}
 		case c == '}' || c == ']':

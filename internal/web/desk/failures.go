@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"handoff"
+	"handoff/internal/calcom"
 	"handoff/internal/store"
 )
 
@@ -168,7 +169,7 @@ func viewReceived(site Site, v store.ReceivedView) received {
 		First: full(v.At, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Bytes: len(v.Body),
 	}
 	var pretty bytes.Buffer
-	if out.Deep = deep(v.Body); !out.Deep && json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {
+	if out.Deep = calcom.Deeper(v.Body, maxIndented); !out.Deep && json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {
 		out.Pretty, out.Cut = cut(pretty.String())
 	}
 	var rawCut bool
@@ -180,28 +181,6 @@ func viewReceived(site Site, v store.ReceivedView) received {
 // maxIndented is how deep a body may be nested to be shown indented. Cal.com's own
 // are less than ten deep; 16 KiB of brackets would become 134 MB of spaces.
 const maxIndented = 32
-
-// deep reports whether a body is nested deeper than that. Of what is no JSON it may
-// say either.
-func deep(body string) bool {
-	depth, inText := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{' || c == '[':
-			if depth++; depth > maxIndented {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
 
 // cut bounds what is shown of a body.
 func cut(s string) (string, bool) {
