@@ -32,8 +32,9 @@ type Runner struct {
 }
 
 const (
-	batch = 100         // pieces of work claimed at once
-	look  = time.Second // between two looks, if nothing wakes us; a lost wake-up costs no more
+	batch     = 32          // bookings reconciled at once
+	questions = 2           // asked before others are: each can take ten seconds, and the lease is of thirty
+	look      = time.Second // between two looks, if nothing wakes us; a lost wake-up costs no more
 
 	// maxAsks is how often Cal.com is asked about one booking that it cannot or
 	// will not answer; spread by backoff over about a day.
@@ -43,9 +44,6 @@ const (
 // Run works until ctx ends. A piece of work that is under way is finished. Asking
 // Cal.com has a line of its own, so that a slow answer keeps no lead waiting.
 func (r *Runner) Run(ctx context.Context) {
-	if err := r.Store.Recover(ctx); err != nil && ctx.Err() == nil {
-		r.Log.Error("taking over the work of a server that died failed; its leases will end", "err", err)
-	}
 	var wg sync.WaitGroup
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
@@ -58,7 +56,7 @@ func (r *Runner) loop(ctx context.Context, kind string) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		for ctx.Err() == nil && r.Once(ctx, kind) == batch {
+		for ctx.Err() == nil && r.Once(ctx, kind) > 0 {
 		}
 		select {
 		case <-ctx.Done():
@@ -69,41 +67,55 @@ func (r *Runner) loop(ctx context.Context, kind string) {
 	}
 }
 
-// Once claims one batch of a kind and works it, and returns how much it claimed.
-// What fails is tried again later, more and more seldom.
-func (r *Runner) Once(ctx context.Context, kind string) int {
-	claimed, err := r.Store.Claim(ctx, kind, batch)
+// Once works one batch of a kind for each site that has some due, and returns how
+// much it did. What fails is tried again later, more and more seldom.
+func (r *Runner) Once(ctx context.Context, kind string) (done int) {
+	sites, err := r.Store.DueSites(ctx, kind)
 	if err != nil {
 		if ctx.Err() == nil {
-			r.Log.Error("claiming work failed", "kind", kind, "err", err)
+			r.Log.Error("looking for work failed", "kind", kind, "err", err)
 		}
 		return 0
 	}
-	ctx = context.WithoutCancel(ctx) // a claim is worked to its end
+	ctx = context.WithoutCancel(ctx) // what is begun is finished
+	for _, id := range sites {
+		site, ok := r.Sites[id]
+		if !ok {
+			continue // its work waits until the configuration has it again
+		}
+		do := r.reconcile
+		if kind == store.KindAsk {
+			do = r.ask
+		}
+		n, err := do(ctx, id, site)
+		if err != nil {
+			r.Log.Warn("work failed; it is tried again", "kind", kind, "site", id, "err", err)
+		}
+		done += n
+	}
+	return done
+}
+
+func (r *Runner) reconcile(ctx context.Context, id string, site Site) (done int, err error) {
+	return r.Store.Reconcile(ctx, id, site.Pipeline, batch)
+}
+
+// ask works a batch of questions, and returns how many.
+func (r *Runner) ask(ctx context.Context, id string, site Site) (done int, err error) {
+	claimed, err := r.Store.Claim(ctx, id, store.KindAsk, questions)
+	if err != nil {
+		return 0, err
+	}
 	for _, w := range claimed {
-		if err := r.do(ctx, w); err != nil {
-			r.Log.Warn("work failed; it is tried again", "kind", kind, "site", w.Site, "attempt", w.Attempts, "err", err)
-			if err := r.Store.Defer(ctx, w, backoff(w.Attempts), err); err != nil {
-				r.Log.Error("giving work back failed; its lease will end", "site", w.Site, "err", err)
-			}
+		if failed := r.askOne(ctx, w, site); failed != nil {
+			err = errors.Join(failed, r.Store.Defer(ctx, w, failed))
 		}
 	}
-	return len(claimed)
+	return len(claimed), err
 }
 
-func (r *Runner) do(ctx context.Context, w store.Work) error {
-	site, ok := r.Sites[w.Site]
-	switch {
-	case !ok:
-		return errUnknownSite
-	case w.Kind == store.KindAsk:
-		return r.ask(ctx, w, site)
-	}
-	return r.Store.Reconcile(ctx, w, site.Pipeline)
-}
-
-// ask asks Cal.com about a booking, unless it was tied to a lead meanwhile.
-func (r *Runner) ask(ctx context.Context, w store.Work, site Site) error {
+// askOne asks Cal.com about a booking, unless it was tied to a lead meanwhile.
+func (r *Runner) askOne(ctx context.Context, w store.Work, site Site) error {
 	tied, err := r.Store.Tied(ctx, w.Site, w.Key)
 	if err != nil {
 		return err
@@ -120,10 +132,3 @@ func (r *Runner) ask(ctx context.Context, w store.Work, site Site) error {
 	}
 	return r.Store.KeepAnswer(ctx, w, answer.Observations, answer.Successors, site.EventTypes)
 }
-
-// backoff waits 1, 2, 4 … seconds, at most ten minutes.
-func backoff(attempts int) time.Duration {
-	return min(time.Second<<min(attempts-1, 20), 10*time.Minute)
-}
-
-var errUnknownSite = errors.New("the configuration has no such site; its work waits until it is there again")

@@ -9,14 +9,14 @@ import (
 // Bodies are stored compressed: they are JSON that repeats its own words.
 var (
 	encoder = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+		e, err := zstd.NewWriter(nil)
 		if err != nil {
 			panic(err) // only bad options fail
 		}
 		return e
 	})
 	decoder = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(64<<20))
 		if err != nil {
 			panic(err)
 		}

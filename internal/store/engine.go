@@ -3,12 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -24,9 +27,17 @@ type engine struct {
 	// migrating keeps two processes from migrating at once.
 	migrating func() ([]goose.ProviderOption, error)
 
+	// again reports that a transaction was broken off because of another one.
+	again func(error) bool
+
 	lock string // ends a SELECT whose rows this transaction will update
 	skip string // the same, and passes over rows that others hold
 	turn string // waits for the turn of whoever names the same text, until the end of the transaction; empty: writers take turns anyway
+	free string // the same, but tells whether it got the turn and does not wait
+
+	deliverers            int  // transactions with deliveries at once
+	clerks, formsTogether int  // transactions with forms at once, and forms in one
+	relays                bool // several processes can share a store, and tell each other what changed
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -44,7 +55,9 @@ func engineOf(url string) engine {
 // sqlite is embedded: one file, one writer.
 var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
-	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
+	migrating:  func() ([]goose.ProviderOption, error) { return nil, nil },
+	again:      func(error) bool { return false },
+	deliverers: 1, clerks: 1, formsTogether: 64,
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -56,6 +69,12 @@ var postgres = engine{
 	},
 	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
 	turn: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+	free: "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))",
+	again: func(err error) bool {
+		var pg *pgconn.PgError // deadlock_detected, serialization_failure
+		return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+	},
+	deliverers: 2, clerks: 8, formsTogether: 1, relays: true, // a statement's way to the server is longer than its commit is dear
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal
@@ -91,18 +110,36 @@ func dsn(path, more string) string {
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&" + more
 }
 
-// openPostgres opens one pool for both. A commit waits for the server's disk,
-// whatever the server's own setting is.
+// openPostgres opens one pool for both.
 func openPostgres(url string) (write, read *sql.DB, err error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := postgresConfig(url)
 	if err != nil {
 		return nil, nil, err
 	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, db, nil
+}
+
+// maxConnections is how many connections one process has at most to PostgreSQL,
+// beside the one that listens.
+const maxConnections = 16
+
+// postgresConfig is how each connection is made. A commit waits for the server's
+// disk, whatever the server's own setting is.
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
 	config.RuntimeParams["synchronous_commit"] = "on"
 	config.RuntimeParams["timezone"] = "UTC"
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(16)
-	return db, db, nil
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	return config, nil
 }
 
 // turn makes a transaction wait for the turn of a name, so that what must not
@@ -115,4 +152,15 @@ func (db *DB) turn(ctx context.Context, tx *sql.Tx, name string) error {
 		return fmt.Errorf("waiting for %s: %w", name, err)
 	}
 	return nil
+}
+
+// tryTurn takes the turn of a name unless somebody has it.
+func (db *DB) tryTurn(ctx context.Context, tx *sql.Tx, name string) (mine bool, err error) {
+	if db.engine.free == "" {
+		return true, nil
+	}
+	if err := tx.QueryRowContext(ctx, db.engine.free, name).Scan(&mine); err != nil {
+		return false, fmt.Errorf("asking for %s: %w", name, err)
+	}
+	return mine, nil
 }

@@ -20,16 +20,16 @@ type failure struct {
 	source   string
 }
 
-// openFailure writes a failure, or counts one more receipt on the open one of the
+// openFailure writes a failure, or counts its deliveries on the open one of the
 // same subject and reason.
 func (db *DB) openFailure(ctx context.Context, tx *sql.Tx, f failure) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO failures (site, id, kind, reason, detail, subject, verified, digest, uid, seat, lead_id, source, count, received_at, last_at, settled_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13, '')
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13, $13, '')
 		ON CONFLICT (site, subject, reason) WHERE settled_at IS NULL
-		DO UPDATE SET count = failures.count + 1, last_at = excluded.last_at`,
+		DO UPDATE SET count = failures.count + excluded.count, last_at = excluded.last_at`,
 		f.Site, newID("fail"), f.Kind, f.Reason, f.Detail, f.subject, f.verified, f.digest,
-		f.Booking.UID, f.Booking.Seat, opt(&f.Lead), f.source, stamp{f.ReceivedAt})
+		f.Booking.UID, f.Booking.Seat, opt(&f.Lead), f.source, stamp{f.ReceivedAt}, f.Deliveries)
 	if err != nil {
 		return fmt.Errorf("failure: %w", err)
 	}
@@ -41,35 +41,26 @@ func (db *DB) openFailure(ctx context.Context, tx *sql.Tx, f failure) error {
 // settled. A failure of this kind is derived like everything else, so a fact that
 // comes later settles it.
 func (db *DB) bookingFailures(ctx context.Context, tx *sql.Tx, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, at time.Time) error {
-	type waiting struct {
-		subject string
-		reason  handoff.Reason
-	}
 	open := map[waiting]bool{}
-	for _, uid := range uids {
-		rows, err := tx.QueryContext(ctx, `
-			SELECT subject, reason FROM failures WHERE site = $1 AND uid = $2 AND uid <> '' AND settled_at IS NULL`, site, uid)
-		found, err := collect(rows, err, func(r *sql.Rows) (w waiting, err error) {
-			return w, r.Scan(&w.subject, &w.reason)
-		})
-		if err != nil {
-			return err
-		}
-		for _, w := range found {
+	err := many(ctx, tx, `
+		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,
+		[]any{site}, column(uids), func(r *sql.Rows) error {
+			var w waiting
+			err := r.Scan(&w.site, &w.subject, &w.reason)
 			open[w] = true
-		}
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	for key, tie := range ties {
-		if tie.Reason == "" {
-			continue
-		}
-		w := waiting{"booking/" + key.String(), tie.Reason}
-		if open[w] {
+		w := waiting{site, "booking/" + key.String(), tie.Reason}
+		if tie.Reason == "" || open[w] {
 			delete(open, w)
 			continue
 		}
 		if err := db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
-			Site: site, Kind: handoff.FailedEvent, Reason: tie.Reason, Booking: key, Lead: tie.Lead, ReceivedAt: at,
+			Site: site, Kind: handoff.FailedEvent, Reason: tie.Reason, Booking: key, Lead: tie.Lead, ReceivedAt: at, Deliveries: 1,
 		}, subject: w.subject, verified: true}); err != nil {
 			return err
 		}

@@ -45,12 +45,29 @@ func (f *Feed) tell(topics ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, topic := range topics {
-		for ch := range f.listeners[topic] {
-			select {
-			case ch <- struct{}{}:
-			default:
+		if topic == everything {
+			for _, of := range f.listeners {
+				wake(of)
 			}
 		}
+		wake(f.listeners[topic])
+	}
+}
+
+func wake(listeners map[chan struct{}]bool) {
+	for ch := range listeners {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// tellAll tells the other processes on the same store too.
+func (db *DB) tellAll(topics ...string) {
+	db.feed.tell(topics...)
+	if db.relay != nil {
+		db.relay.tell(topics...)
 	}
 }
 

@@ -1,75 +1,304 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"handoff"
 )
 
-// Bounds on what nobody vouches for. Beyond them an unverified delivery is only
-// counted, on the one entry of reason UnverifiedFlood.
-const (
-	maxUnverifiedPerSite   = 1000
-	maxUnverifiedPerSource = 200
-	maxUnverifiedBody      = 16 << 10 // bytes kept of one
-)
+// A verified is a delivery whose signature matched, on its way to the disk.
+type verified struct {
+	handoff.Delivery
+	packed []byte         // the body
+	event  *handoff.Event // nil: we could not read it, and reason says why
+	fact   *fact          // the event's; nil: it tells nothing of a booking
+	reason handoff.Reason
+	detail string
+
+	first time.Time // when it came first
+	known bool      // the same bytes came before
+	isNew bool      // its event is
+}
+
+// A fact is an observation as it is kept.
+type fact struct {
+	*handoff.Observation
+	doc string
+}
+
+func newFact(o *handoff.Observation) (*fact, error) {
+	doc, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("observation: %w", err)
+	}
+	return &fact{o, string(doc)}, nil
+}
 
 // KeepEvent stores a verified delivery, the event it tells, its observation and
 // the work that follows, in one transaction. It is the one door for events. It
 // reports whether the event is new: the same bytes again are counted on their
 // first row, an event ID that the site has seen is another delivery of that
 // event, and neither makes work.
+//
+// It shares its transaction with others that come at the same time. If the error
+// is ErrUnavailable it may have been stored or not; asking again is harmless.
 func (db *DB) KeepEvent(ctx context.Context, d handoff.Delivery, e handoff.Event) (isNew bool, err error) {
-	err = db.tx(ctx, func(tx *sql.Tx) error {
-		if err := db.keepVerified(ctx, tx, d, e.ID); err != nil {
-			return err
+	v := &verified{Delivery: d, packed: compress(d.Body), event: &e}
+	if e.Observation != nil {
+		if v.fact, err = newFact(e.Observation); err != nil {
+			return false, err
 		}
+	}
+	if err := db.deliveries.enter(ctx, v); err != nil {
+		return false, err
+	}
+	return v.isNew, nil
+}
+
+// KeepNotUnderstood stores a delivery that Cal.com signed and we could not read.
+func (db *DB) KeepNotUnderstood(ctx context.Context, d handoff.Delivery, reason handoff.Reason, detail string) error {
+	return db.deliveries.enter(ctx, &verified{Delivery: d, packed: compress(d.Body), reason: reason, detail: detail})
+}
+
+// keepVerified stores deliveries in one transaction. The order of the tables, and
+// of the rows in each, is the same in every process, so that none waits for
+// another that waits for it.
+func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		for _, step := range []func(context.Context, *sql.Tx, []*verified) error{db.countVerified, db.settleProved, db.keepEvents, db.failVerified} {
+			if err := step(ctx, tx, batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		db.tellKept(batch)
+	}
+	return err
+}
+
+// tellKept wakes who waits for what was kept.
+func (db *DB) tellKept(batch []*verified) {
+	if slices.ContainsFunc(batch, func(v *verified) bool { return v.isNew && v.fact != nil }) {
+		db.feed.tell(TopicDue)
+	}
+	if slices.ContainsFunc(batch, func(v *verified) bool { return v.failure() != "" }) {
+		db.tellAll(TopicLeads)
+	}
+}
+
+// countVerified stores deliveries, or counts them on the rows they have.
+func (db *DB) countVerified(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+	var rows []delivery
+	for _, v := range batch {
+		var event string
+		if v.event != nil {
+			event = v.event.ID
+		}
+		rows = append(rows, delivery{Delivery: v.Delivery, packed: v.packed, event: event, verified: true})
+	}
+	counted, err := countDeliveries(ctx, tx, rows)
+	if err != nil {
+		return err
+	}
+	here := map[siteKey]int{}
+	for _, v := range batch {
+		key := siteKey{v.Site, v.Digest}
+		here[key]++
+		v.first, v.known = counted[key].first, here[key] > 1
+	}
+	for _, v := range batch {
+		if key := (siteKey{v.Site, v.Digest}); counted[key].count > here[key] {
+			v.known = true
+		}
+	}
+	return nil
+}
+
+// A siteKey names a row of a site.
+type siteKey struct{ site, key string }
+
+func compareSiteKeys(a, b siteKey) int {
+	return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.key, b.key))
+}
+
+// A delivery is a row to be counted.
+type delivery struct {
+	handoff.Delivery
+	packed   []byte
+	event    string
+	verified bool
+}
+
+// A counted is what the store has of a delivery.
+type counted struct {
+	first time.Time
+	count int
+}
+
+// countDeliveries stores deliveries, all verified or none, or counts them on the
+// rows they have; it returns when each first came and how often it has.
+func countDeliveries(ctx context.Context, tx *sql.Tx, deliveries []delivery) (map[siteKey]counted, error) {
+	unique := map[siteKey]*delivery{}
+	times := map[siteKey]int{}
+	last := map[siteKey]time.Time{}
+	for i := range deliveries {
+		d := &deliveries[i]
+		key := siteKey{d.Site, d.Digest}
+		if unique[key] == nil {
+			unique[key] = d
+		}
+		times[key]++
+		last[key] = d.ReceivedAt
+	}
+	var rows [][]any
+	for _, key := range slices.SortedFunc(maps.Keys(unique), compareSiteKeys) {
+		d := unique[key]
+		rows = append(rows, []any{
+			d.Site, d.Digest, d.verified, d.Signature, opt(&d.event), d.Trigger, d.ContentType, d.Source, d.packed, times[key],
+			stamp{d.ReceivedAt}, stamp{last[key]},
+		})
+	}
+	out := map[siteKey]counted{}
+	err := many(ctx, tx, `
+		INSERT INTO deliveries (site, digest, verified, signature, event_id, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
+		ON CONFLICT (site, digest, verified) DO UPDATE SET count = deliveries.count + excluded.count, last_at = excluded.last_at
+		RETURNING site, digest, received_at, count`, nil, rows, func(r *sql.Rows) error {
+		var key siteKey
+		var c counted
+		var at stamp
+		err := r.Scan(&key.site, &key.key, &at, &c.count)
+		c.first = at.Time
+		out[key] = c
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("delivery: %w", err)
+	}
+	return out, nil
+}
+
+// settleProved settles the failures of bytes that waited unverified, because the
+// secret was wrong then, and now came with a right signature.
+func (db *DB) settleProved(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+	subjects := map[siteKey]bool{}
+	for _, v := range batch {
+		if !v.known {
+			subjects[siteKey{v.Site, v.subject()}] = true
+		}
+	}
+	var rows [][]any
+	for _, key := range slices.SortedFunc(maps.Keys(subjects), compareSiteKeys) {
+		rows = append(rows, []any{key.site, key.key})
+	}
+	return many(ctx, tx, `
+		UPDATE failures SET settled_at = $1, settled_by = $2
+		WHERE settled_at IS NULL AND NOT verified AND (site, subject) IN?`,
+		[]any{stamp{db.now()}, "the same body came with a right signature"}, rows, nil)
+}
+
+// subject is what a failure about a delivery is about.
+func (v *verified) subject() string { return "delivery/" + v.Digest }
+
+// keepEvents stores the events that are new, their observations and the work
+// that follows.
+func (db *DB) keepEvents(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+	events := map[siteKey]*verified{}
+	for _, v := range batch {
+		v.isNew = false
+		if v.event == nil {
+			continue
+		}
+		if key := (siteKey{v.Site, v.event.ID}); events[key] == nil {
+			events[key] = v
+		}
+	}
+	var rows [][]any
+	for _, key := range slices.SortedFunc(maps.Keys(events), compareSiteKeys) {
+		e, at := events[key].event, events[key].ReceivedAt
 		var uid, seat string
 		if e.Observation != nil {
 			uid, seat = e.Observation.UID, e.Observation.Seat
 		}
-		res, err := tx.ExecContext(ctx, `
-			INSERT INTO events (site, id, trigger_name, uid, seat, ignored, created_at, received_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (site, id) DO NOTHING`,
-			e.Site, e.ID, e.Trigger, uid, seat, e.Ignored, stamp{e.CreatedAt}, stamp{d.ReceivedAt})
-		if err != nil {
-			return fmt.Errorf("event: %w", err)
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		rows = append(rows, []any{e.Site, e.ID, e.Trigger, uid, seat, e.Ignored, stamp{e.CreatedAt}, stamp{at}})
+	}
+	var facts []*fact
+	err := many(ctx, tx, `
+		INSERT INTO events (site, id, trigger_name, uid, seat, ignored, created_at, received_at) VALUES?
+		ON CONFLICT (site, id) DO NOTHING RETURNING site, id`, nil, rows, func(r *sql.Rows) error {
+		var key siteKey
+		if err := r.Scan(&key.site, &key.key); err != nil {
 			return err
 		}
-		isNew = true
-		if e.Observation == nil {
-			return nil
+		v := events[key]
+		v.isNew = true
+		if v.fact != nil {
+			facts = append(facts, v.fact)
 		}
-		return db.observe(ctx, tx, e.Observation)
+		return nil
 	})
-	if err == nil {
-		db.feed.tell(TopicDue, TopicLeads)
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
 	}
-	return isNew && err == nil, err
+	return db.observe(ctx, tx, facts)
 }
 
-// observe keeps an observation and the work of reconciling its booking. It is
+// observe keeps observations and the work of reconciling their bookings. It is
 // the one door for facts: from events, from the API, and from operators.
-func (db *DB) observe(ctx context.Context, tx *sql.Tx, o *handoff.Observation) error {
-	doc, err := json.Marshal(o)
+func (db *DB) observe(ctx context.Context, tx *sql.Tx, facts []*fact) error {
+	slices.SortFunc(facts, func(a, b *fact) int { return compareSiteKeys(siteKey{a.Site, a.ID}, siteKey{b.Site, b.ID}) })
+	now := stamp{db.now()}
+	rows := make([][]any, len(facts))
+	work := make([]dueRow, len(facts))
+	for i, f := range facts {
+		rows[i] = []any{f.Site, f.ID, f.UID, f.Seat, f.Predecessor, f.ICalUID, f.doc, now}
+		work[i] = dueRow{f.Site, KindReconcile, f.UID, atOnce}
+	}
+	err := many(ctx, tx, `
+		INSERT INTO observations (site, id, uid, seat, predecessor, ical_uid, doc, received_at) VALUES?
+		ON CONFLICT (site, id) DO NOTHING`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("observation: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO observations (site, id, uid, seat, predecessor, ical_uid, doc, received_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (site, id) DO NOTHING`,
-		o.Site, o.ID, o.UID, o.Seat, o.Predecessor, o.ICalUID, string(doc), stamp{db.now()}); err != nil {
-		return fmt.Errorf("observation: %w", err)
+	return db.enqueue(ctx, tx, work...)
+}
+
+// failure is why a verified delivery waits for a person; empty if it does not. If
+// the same bytes were read more than a day ago, somebody replays them.
+func (v *verified) failure() handoff.Reason {
+	if v.known && v.ReceivedAt.Sub(v.first) > handoff.ReplayAfter {
+		return handoff.Replayed
 	}
-	return db.enqueue(ctx, tx, o.Site, KindReconcile, o.UID, db.now())
+	return v.reason
+}
+
+// failVerified opens the failures of verified deliveries.
+func (db *DB) failVerified(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+	for _, v := range batch {
+		reason := v.failure()
+		if reason == "" {
+			continue
+		}
+		f := failure{Failure: handoff.Failure{
+			Site: v.Site, Kind: handoff.FailedEvent, Reason: reason, ReceivedAt: v.ReceivedAt, Deliveries: 1,
+		}, subject: v.subject(), digest: v.Digest, verified: true, source: v.Source}
+		if reason == v.reason {
+			f.Detail = v.detail
+		}
+		if err := db.openFailure(ctx, tx, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Ask makes it due to ask Cal.com about a booking, because somebody says that it
@@ -78,8 +307,12 @@ func (db *DB) Ask(ctx context.Context, site, uid string) error {
 	return db.tx(ctx, func(tx *sql.Tx) error { return db.ask(ctx, tx, site, uid) })
 }
 
-func (db *DB) ask(ctx context.Context, tx *sql.Tx, site, uid string) error {
-	return db.enqueue(ctx, tx, site, KindAsk, uid, db.now().Add(AskAfter))
+func (db *DB) ask(ctx context.Context, tx *sql.Tx, site string, uids ...string) error {
+	var work []dueRow
+	for _, uid := range uids {
+		work = append(work, dueRow{site, KindAsk, uid, db.now().Add(AskAfter)})
+	}
+	return db.enqueue(ctx, tx, work...)
 }
 
 // Tied reports whether a booking of this uid is tied to a lead.
@@ -95,6 +328,7 @@ func (db *DB) Tied(ctx context.Context, site, uid string) (bool, error) {
 // site's own, or a signed event of this site named the booking before.
 func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Observation, successors []string, eventTypes []int64) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var facts []*fact
 		for i := range observations {
 			o := &observations[i]
 			ours := slices.Contains(eventTypes, o.EventType)
@@ -107,130 +341,24 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 			if !ours {
 				continue
 			}
-			if err := db.observe(ctx, tx, o); err != nil {
+			f, err := newFact(o)
+			if err != nil {
 				return err
 			}
-			for _, uid := range successors {
-				if err := db.ask(ctx, tx, w.Site, uid); err != nil {
-					return err
-				}
+			facts = append(facts, f)
+		}
+		if err := db.observe(ctx, tx, facts); err != nil {
+			return err
+		}
+		if len(facts) > 0 {
+			if err := db.ask(ctx, tx, w.Site, successors...); err != nil {
+				return err
 			}
 		}
 		return db.finish(ctx, tx, w)
 	})
 	if err == nil {
 		db.feed.tell(TopicDue)
-	}
-	return err
-}
-
-// keepVerified counts or stores a delivery whose signature matched. If the same
-// bytes waited unverified, because the secret was wrong then, that failure is
-// settled; if they were read more than a day ago, somebody replays them.
-func (db *DB) keepVerified(ctx context.Context, tx *sql.Tx, d handoff.Delivery, eventID string) error {
-	first, count, err := db.countDelivery(ctx, tx, d, true, eventID)
-	if err != nil {
-		return err
-	}
-	subject := "delivery/" + d.Digest
-	if count > 1 && d.ReceivedAt.Sub(first) > handoff.ReplayAfter {
-		return db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
-			Site: d.Site, Kind: handoff.FailedEvent, Reason: handoff.Replayed, ReceivedAt: d.ReceivedAt,
-		}, subject: subject, digest: d.Digest, verified: true, source: d.Source})
-	}
-	if count > 1 {
-		return nil
-	}
-	_, err = tx.ExecContext(ctx, `
-		UPDATE failures SET settled_at = $1, settled_by = $2
-		WHERE site = $3 AND subject = $4 AND settled_at IS NULL AND NOT verified`,
-		stamp{d.ReceivedAt}, "the same body came with a right signature", d.Site, subject)
-	return err
-}
-
-// countDelivery stores a delivery, or counts it on the row it has; it returns
-// when it first came and how often it has.
-func (db *DB) countDelivery(ctx context.Context, tx *sql.Tx, d handoff.Delivery, verified bool, eventID string) (first time.Time, count int, err error) {
-	var at stamp
-	err = tx.QueryRowContext(ctx, `
-		INSERT INTO deliveries (site, digest, verified, signature, event_id, trigger_name, content_type, source, body, count, received_at, last_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)
-		ON CONFLICT (site, digest, verified) DO UPDATE SET count = deliveries.count + 1, last_at = excluded.last_at
-		RETURNING received_at, count`,
-		d.Site, d.Digest, verified, d.Signature, opt(&eventID), d.Trigger, d.ContentType, d.Source, compress(d.Body), stamp{d.ReceivedAt}).Scan(&at, &count)
-	if err != nil {
-		return first, 0, fmt.Errorf("delivery: %w", err)
-	}
-	return at.Time, count, nil
-}
-
-// KeepUnverified stores a delivery that proved nothing, as an entry of the
-// failure queue. Equal bodies are one entry. It is bounded per site and per
-// source, and what is over the bounds is counted only.
-//
-// A wrong signature that is the right one of another body we have is reported as
-// BodyAltered.
-func (db *DB) KeepUnverified(ctx context.Context, d handoff.Delivery, reason handoff.Reason, detail string) error {
-	d.Body = d.Body[:min(len(d.Body), maxUnverifiedBody)]
-	var full bool
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if reason == handoff.SignatureWrong {
-			altered, err := exists(ctx, tx, `SELECT 1 FROM deliveries WHERE site = $1 AND signature = $2 AND verified`, d.Site, d.Signature)
-			if err != nil {
-				return err
-			}
-			if altered {
-				reason = handoff.BodyAltered
-			}
-		}
-		f := failure{Failure: handoff.Failure{
-			Site: d.Site, Kind: handoff.FailedDelivery, Reason: reason, Detail: detail, ReceivedAt: d.ReceivedAt,
-		}, subject: "delivery/" + d.Digest, digest: d.Digest, source: d.Source}
-		var err error
-		if full, err = db.unverifiedFull(ctx, tx, f); err != nil {
-			return err
-		}
-		if full {
-			f.Reason, f.Detail, f.subject, f.digest, f.source = handoff.UnverifiedFlood, "", "flood", "", ""
-			return db.openFailure(ctx, tx, f)
-		}
-		if _, _, err := db.countDelivery(ctx, tx, d, false, ""); err != nil {
-			return err
-		}
-		return db.openFailure(ctx, tx, f)
-	})
-	if err == nil && !full { // a flood must not wake every desk each time
-		db.feed.tell(TopicLeads)
-	}
-	return err
-}
-
-// unverifiedFull reports that a new unverified entry would pass the bounds. One
-// that is open already is never new.
-func (db *DB) unverifiedFull(ctx context.Context, tx *sql.Tx, f failure) (bool, error) {
-	open, err := exists(ctx, tx, `SELECT 1 FROM failures WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL`, f.Site, f.subject, f.Reason)
-	if err != nil || open {
-		return false, err
-	}
-	var ofSite, ofSource int
-	err = tx.QueryRowContext(ctx, `
-		SELECT count(*), count(*) FILTER (WHERE source = $2) FROM failures
-		WHERE site = $1 AND settled_at IS NULL AND NOT verified`, f.Site, f.source).Scan(&ofSite, &ofSource)
-	return ofSite >= maxUnverifiedPerSite || ofSource >= maxUnverifiedPerSource, err
-}
-
-// KeepNotUnderstood stores a delivery that Cal.com signed and we could not read.
-func (db *DB) KeepNotUnderstood(ctx context.Context, d handoff.Delivery, reason handoff.Reason, detail string) error {
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if err := db.keepVerified(ctx, tx, d, ""); err != nil {
-			return err
-		}
-		return db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
-			Site: d.Site, Kind: handoff.FailedEvent, Reason: reason, Detail: detail, ReceivedAt: d.ReceivedAt,
-		}, subject: "delivery/" + d.Digest, digest: d.Digest, verified: true, source: d.Source})
-	})
-	if err == nil {
-		db.feed.tell(TopicLeads)
 	}
 	return err
 }

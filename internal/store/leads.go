@@ -25,42 +25,73 @@ const maxPerForm = 10
 // It returns the submission with its ID and lead. The error is ErrInvalid if the
 // form was sent too often.
 func (db *DB) CreateLead(ctx context.Context, s handoff.Submission, pipeline handoff.Pipeline) (handoff.Submission, error) {
-	s.At = db.now().UTC()
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		digest, doc, err := encodeSubmission(s)
-		if err != nil {
-			return err
-		}
-		if err := db.turn(ctx, tx, "form/"+s.Site+"/"+s.Form); err != nil { // a double click sends two at once
-			return err
-		}
-		found, err := db.sameForm(ctx, tx, s, digest)
-		if err != nil || found.ID != "" {
-			s.ID, s.Lead = found.ID, found.Lead
-			return err
-		}
-		s.ID, s.Lead = handoff.SubmissionID(newID("sub")), found.Lead
-		if s.Lead == "" {
-			s.Lead = handoff.LeadID(newID("lead"))
-			if err := db.openLead(ctx, tx, s, pipeline.On[handoff.Submitted]); err != nil {
-				return err
-			}
-		} else if _, err := tx.ExecContext(ctx, `
-			UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
-			s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At}); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			s.Site, s.ID, s.Lead, s.Service, s.Form, digest, doc, stamp{s.At})
-		return err
-	})
-	if err != nil {
+	f := &form{sent: s, stage: pipeline.On[handoff.Submitted]}
+	if err := db.forms.enter(ctx, f); err != nil {
 		return handoff.Submission{}, fmt.Errorf("submission: %w", err)
 	}
-	db.feed.tell(TopicLeads)
-	return s, nil
+	return f.kept, f.refused
+}
+
+// A form is a submission on its way to the disk.
+type form struct {
+	sent    handoff.Submission
+	stage   handoff.Stage // of a lead that it opens
+	kept    handoff.Submission
+	refused error // it changed nothing, and others are kept all the same
+}
+
+// keepForms stores forms in one transaction.
+func (db *DB) keepForms(ctx context.Context, batch []*form) error {
+	err := db.tx(ctx, func(tx *sql.Tx) (err error) {
+		for _, f := range batch {
+			f.kept, f.refused = handoff.Submission{}, nil
+			f.kept, err = db.keepForm(ctx, tx, f.sent, f.stage)
+			if errors.Is(err, handoff.ErrInvalid) {
+				f.kept, f.refused = handoff.Submission{}, fmt.Errorf("submission: %w", err)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		db.tellAll(TopicLeads)
+	}
+	return err
+}
+
+// keepForm stores one. It returns ErrInvalid before it writes, or not at all.
+func (db *DB) keepForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, stage handoff.Stage) (handoff.Submission, error) {
+	s.At = db.now().UTC()
+	digest, doc, err := encodeSubmission(s)
+	if err != nil {
+		return s, err
+	}
+	if err := db.turn(ctx, tx, "form/"+s.Site+"/"+s.Form); err != nil { // a double click sends two at once
+		return s, err
+	}
+	found, err := db.sameForm(ctx, tx, s, digest)
+	if err != nil || found.ID != "" {
+		s.ID, s.Lead = found.ID, found.Lead
+		return s, err
+	}
+	s.ID, s.Lead = handoff.SubmissionID(newID("sub")), found.Lead
+	if s.Lead == "" {
+		s.Lead = handoff.LeadID(newID("lead"))
+		err = db.openLead(ctx, tx, s, stage)
+	} else {
+		_, err = tx.ExecContext(ctx, `
+			UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
+			s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At})
+	}
+	if err != nil {
+		return s, err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		s.Site, s.ID, s.Lead, s.Service, s.Form, digest, doc, stamp{s.At})
+	return s, err
 }
 
 // sameForm finds what the rendered form already made: the same submission, or at
@@ -98,14 +129,17 @@ func (db *DB) openLead(ctx context.Context, tx *sql.Tx, s handoff.Submission, st
 		s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, stage, stamp{s.At}); err != nil {
 		return err
 	}
-	return writeChange(ctx, tx, s.Site, s.Lead, handoff.Change{At: s.At, To: stage, Cause: string(s.ID), Note: "the form was sent"})
+	opened := handoff.Change{At: s.At, To: stage, Cause: string(s.ID), Note: "the form was sent"}
+	return writeChanges(ctx, tx, [][]any{changeRow(s.Site, s.Lead, opened)})
 }
 
-func writeChange(ctx context.Context, tx *sql.Tx, site string, lead handoff.LeadID, c handoff.Change) error {
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		site, lead, newID("chg"), stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat)
+// changeRow is a change of a lead's stage as a row of writeChanges.
+func changeRow(site string, lead handoff.LeadID, c handoff.Change) []any {
+	return []any{site, lead, newID("chg"), stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
+}
+
+func writeChanges(ctx context.Context, tx *sql.Tx, rows [][]any) error {
+	err := many(ctx, tx, `INSERT INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("stage history: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,345 +14,324 @@ import (
 	"handoff"
 )
 
-// Reconcile does one piece of work of KindReconcile: it reads everything that is
-// known of the bookings linked with a uid, runs the pure rules over it, and
-// writes bookings, leads, history and failures as the rules say. It is one
-// transaction, and doing it again changes nothing.
-func (db *DB) Reconcile(ctx context.Context, w Work, pipeline handoff.Pipeline) error {
-	var topics []string
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		r := reconciliation{db: db, tx: tx, site: w.Site, pipeline: pipeline, now: db.now()}
-		// One at a time for each site: two bookings of one chain can be due at once,
-		// and who read first must not write last.
-		if err := db.turn(ctx, tx, "reconcile/"+w.Site); err != nil {
-			return err
-		}
-		if _, due, err := dueVersion(ctx, tx, w.Site, w.Kind, w.Key); err != nil || !due {
-			return err // done meanwhile, with that of a linked booking
-		}
-		if err := r.load(ctx, w.Key); err != nil {
-			return err
-		}
-		linked, err := r.dueToo(ctx, w)
-		if err != nil {
-			return err
-		}
-		if err := r.derive(ctx); err != nil {
-			return err
-		}
-		for _, id := range slices.Sorted(maps.Keys(r.leads)) {
-			if err := r.progress(ctx, id); err != nil {
-				return err
-			}
-			topics = append(topics, TopicLead(w.Site, string(id)))
-		}
-		if err := r.markDone(ctx); err != nil {
-			return err
-		}
-		for _, w := range append(linked, w) {
-			if err := db.finish(ctx, tx, w); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// Reconcile does at most n pieces of a site's work of KindReconcile that are due:
+// it reads everything that is known of the bookings linked with their uids, runs
+// the pure rules over it, and writes bookings, leads, history and failures as the
+// rules say. It returns how much it did; zero also where another process is at
+// this site's work.
+//
+// It is one transaction, which holds the work while it does it, so that a crash
+// gives it back, and doing it again changes nothing. If it fails, each piece has
+// a transaction of its own, and what fails then is put off, so that one booking
+// cannot keep others waiting; the error is of the last that failed.
+func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int) (done int, err error) {
+	claimed, err := db.reconcile(ctx, site, pipeline, n, "")
 	if err == nil {
-		db.feed.tell(append(topics, TopicLeads)...)
+		return len(claimed), nil
 	}
-	return err
+	if len(claimed) == 0 {
+		return 0, err
+	}
+	var failed error
+	for _, w := range claimed {
+		again, err := db.reconcile(ctx, site, pipeline, 1, w.Key)
+		if err == nil {
+			done += len(again)
+			continue
+		}
+		failed = fmt.Errorf("booking %s: %w", w.Key, err)
+		if err := db.Defer(ctx, w, failed); err != nil {
+			return done, errors.Join(failed, err)
+		}
+	}
+	return done, failed
 }
 
-// A reconciliation is the state of one Reconcile.
+// reconcile is one transaction of Reconcile. It returns the work it did; or, when
+// it failed, the work that it began with.
+func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int, only string) (claimed []Work, err error) {
+	var topics []string
+	var all []Work
+	err = db.tx(ctx, func(tx *sql.Tx) error {
+		// One at a time for each site: two bookings of one chain can be due at once,
+		// and who read first must not write last.
+		claimed, all = nil, nil
+		mine, err := db.tryTurn(ctx, tx, "reconcile/"+site)
+		if err != nil || !mine {
+			return err
+		}
+		if claimed, err = db.next(ctx, tx, site, KindReconcile, n, only); err != nil || len(claimed) == 0 {
+			return err
+		}
+		r := &reconciliation{db: db, tx: tx, site: site, pipeline: pipeline, now: db.now(), claimed: claimed}
+		for _, step := range []func(context.Context) error{
+			r.load, r.claimLinked, r.derive, r.writeBookings, r.askAbout, r.writeFailures, r.progress, r.markDone,
+		} {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		topics, all = r.topics(), r.claimed
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		return claimed, err
+	}
+	db.tellAll(append(topics, TopicLeads)...)
+	return all, nil
+}
+
+// A reconciliation is the state of one transaction of Reconcile.
 type reconciliation struct {
 	db       *DB
 	tx       *sql.Tx
 	site     string
 	pipeline handoff.Pipeline
 	now      time.Time
+	claimed  []Work // which it holds
 
-	observations []handoff.Observation
-	fresh        map[string]bool // IDs of those not reconciled before
-	uids         []string        // all uids that the observations speak of
-	leads        map[handoff.LeadID]bool
+	known  []loaded // everything about the bookings, by ID
+	uids   []string // all uids that it speaks of, sorted
+	before map[handoff.BookingKey]stored
+	after  map[handoff.BookingKey]handoff.Booking
+	ties   map[handoff.BookingKey]handoff.Tie
 }
 
-// load reads all observations that are linked with uid: of the same booking, of
-// its predecessors and successors, and of the same iCalUID. Match decides which
-// links count; more than needed does no harm.
-func (r *reconciliation) load(ctx context.Context, uid string) error {
-	r.observations, r.fresh = nil, map[string]bool{}
-	seen := map[string]bool{} // observation IDs
-	uids, icals := map[string]bool{}, map[string]bool{}
-	todoUIDs, todoICals := []string{uid}, []string{}
-	for len(todoUIDs)+len(todoICals) > 0 {
-		found, err := r.linked(ctx, todoUIDs, todoICals)
-		if err != nil {
-			return err
-		}
-		for _, u := range todoUIDs {
-			uids[u] = true
-		}
-		for _, u := range todoICals {
-			icals[u] = true
-		}
-		todoUIDs, todoICals = nil, nil
-		for _, f := range found {
-			if seen[f.ID] {
-				continue
-			}
-			seen[f.ID] = true
-			r.observations = append(r.observations, f.Observation)
-			if f.fresh {
-				r.fresh[f.ID] = true
-			}
-			for _, u := range []string{f.UID, f.Predecessor} {
-				if u != "" && !uids[u] && !slices.Contains(todoUIDs, u) {
-					todoUIDs = append(todoUIDs, u)
-				}
-			}
-			if f.ICalUID != "" && !icals[f.ICalUID] && !slices.Contains(todoICals, f.ICalUID) {
-				todoICals = append(todoICals, f.ICalUID)
-			}
-		}
-	}
-	r.uids = slices.Sorted(maps.Keys(uids))
-	return nil
-}
-
-// dueToo finds the work of the linked bookings, which this reconciliation does
-// too: a visitor who moves a call a thousand times makes a thousand rows, and each
-// would read and write all thousand bookings. What was loaded is loaded again, so
-// that it holds whatever the versions found stand for.
-func (r *reconciliation) dueToo(ctx context.Context, w Work) ([]Work, error) {
-	var out []Work
-	for _, uid := range r.uids {
-		if uid == w.Key {
-			continue
-		}
-		version, ok, err := dueVersion(ctx, r.tx, w.Site, w.Kind, uid)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out = append(out, Work{Site: w.Site, Kind: w.Kind, Key: uid, version: version})
-		}
-	}
-	if len(out) == 0 {
-		return nil, nil
-	}
-	return out, r.load(ctx, w.Key)
-}
-
+// A loaded observation says whether it is new: not reconciled before.
 type loaded struct {
 	handoff.Observation
 	fresh bool
 }
 
-func (r *reconciliation) linked(ctx context.Context, uids, icals []string) ([]loaded, error) {
-	args := []any{r.site}
-	in := func(values []string) string {
-		marks := make([]string, len(values))
-		for i, v := range values {
-			args = append(args, v)
-			marks[i] = fmt.Sprintf("$%d", len(args))
+// load reads all observations that are linked with the claimed work: of the same
+// bookings, of their predecessors and successors, and of the same iCalUID. Match
+// decides which links count; more than needed does no harm.
+func (r *reconciliation) load(ctx context.Context) error {
+	found := map[string]loaded{}
+	uids, icals := seen{}, seen{}
+	for _, w := range r.claimed {
+		uids.add(w.Key)
+	}
+	for {
+		newUIDs, newICals := uids.take(), icals.take()
+		if len(newUIDs)+len(newICals) == 0 {
+			break
 		}
-		return "(" + strings.Join(marks, ", ") + ")"
-	}
-	var where []string
-	if len(uids) > 0 {
-		set := in(uids)
-		where = append(where, "uid IN "+set, "(predecessor <> '' AND predecessor IN "+set+")")
-	}
-	if len(icals) > 0 {
-		where = append(where, "(ical_uid <> '' AND ical_uid IN "+in(icals)+")")
-	}
-	rows, err := r.tx.QueryContext(ctx, `
-		SELECT doc, reconciled_at IS NULL FROM observations WHERE site = $1 AND (`+strings.Join(where, " OR ")+`)`, args...)
-	return collect(rows, err, func(rows *sql.Rows) (l loaded, err error) {
-		var doc string
-		if err := rows.Scan(&doc, &l.fresh); err != nil {
-			return l, err
-		}
-		return l, decodeDoc(doc, &l.Observation)
-	})
-}
-
-// derive runs the rules and writes the bookings and their failures.
-func (r *reconciliation) derive(ctx context.Context) error {
-	known, err := r.known(ctx)
-	if err != nil {
-		return err
-	}
-	bookings := handoff.Fold(r.observations)
-	ties := handoff.Match(r.observations, known)
-	r.leads = map[handoff.LeadID]bool{}
-	before, err := r.storedBookings(ctx)
-	if err != nil {
-		return err
-	}
-	for key, lead := range before {
-		if lead != "" {
-			r.leads[lead] = true // also a lead that loses the booking
-		}
-		if _, ok := bookings[key]; !ok {
-			if _, err := r.tx.ExecContext(ctx, `DELETE FROM bookings WHERE site = $1 AND uid = $2 AND seat = $3`, r.site, key.UID, key.Seat); err != nil {
+		note := func(rows *sql.Rows) error {
+			var l loaded
+			var doc string
+			if err := rows.Scan(&doc, &l.fresh); err != nil {
 				return err
+			}
+			if err := decodeDoc(doc, &l.Observation); err != nil {
+				return err
+			}
+			found[l.ID] = l
+			uids.add(l.UID, l.Predecessor)
+			icals.add(l.ICalUID)
+			return nil
+		}
+		for where, values := range map[string][]string{
+			"uid IN?":                               newUIDs,
+			"predecessor <> '' AND predecessor IN?": newUIDs,
+			"ical_uid <> '' AND ical_uid IN?":       newICals,
+		} {
+			if err := many(ctx, r.tx, `SELECT doc, reconciled_at IS NULL FROM observations WHERE site = $1 AND `+where, []any{r.site}, column(values), note); err != nil {
+				return fmt.Errorf("observations: %w", err)
 			}
 		}
 	}
-	for key, b := range bookings {
-		if err := r.writeBooking(ctx, b, ties[key]); err != nil {
-			return err
-		}
-		if lead := ties[key].Lead; lead != "" {
-			r.leads[lead] = true
-		}
-	}
-	if err := r.askAbout(ctx, ties); err != nil {
-		return err
-	}
-	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, ties, r.now)
-}
-
-// askAbout makes it due to ask Cal.com about bookings that name no reference, once:
-// in its database the reference survives flows that lose it in webhooks.
-func (r *reconciliation) askAbout(ctx context.Context, ties map[handoff.BookingKey]handoff.Tie) error {
-	asked := map[string]bool{}
-	for _, o := range r.observations {
-		asked[o.UID] = asked[o.UID] || o.Source == handoff.FromAPI
-	}
-	for key, tie := range ties {
-		if tie.Reason != handoff.NoReference || asked[key.UID] {
-			continue
-		}
-		asked[key.UID] = true
-		if err := r.db.ask(ctx, r.tx, r.site, key.UID); err != nil {
-			return err
-		}
+	r.uids = uids.all()
+	r.known = make([]loaded, 0, len(found))
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		r.known = append(r.known, found[id])
 	}
 	return nil
 }
 
-// known finds the leads of the submissions that the references name.
-func (r *reconciliation) known(ctx context.Context) (map[handoff.SubmissionID]handoff.LeadID, error) {
-	known := map[handoff.SubmissionID]handoff.LeadID{}
-	for _, o := range r.observations {
-		for _, c := range o.Carried {
-			if c.Submission == "" || known[c.Submission] != "" {
-				continue
-			}
-			lead, err := leadOf(ctx, r.tx, r.site, c.Submission)
-			if err != nil {
-				return nil, err
-			}
-			if lead != "" {
-				known[c.Submission] = lead
-			}
+// seen are names, and whether they were looked up (true) or wait for it.
+type seen map[string]bool
+
+func (s seen) add(names ...string) {
+	for _, name := range names {
+		if _, known := s[name]; !known && name != "" {
+			s[name] = false
 		}
 	}
-	return known, nil
 }
 
-// storedBookings are the rows there are of the uids, with their leads.
-func (r *reconciliation) storedBookings(ctx context.Context) (map[handoff.BookingKey]handoff.LeadID, error) {
-	out := map[handoff.BookingKey]handoff.LeadID{}
-	for _, uid := range r.uids {
-		rows, err := r.tx.QueryContext(ctx, `SELECT seat, lead_id FROM bookings WHERE site = $1 AND uid = $2`, r.site, uid)
-		_, err = collect(rows, err, func(rows *sql.Rows) (struct{}, error) {
-			key := handoff.BookingKey{UID: uid}
-			var lead handoff.LeadID
-			err := rows.Scan(&key.Seat, opt(&lead))
-			out[key] = lead
-			return struct{}{}, err
-		})
-		if err != nil {
-			return nil, err
+// take returns the names that wait.
+func (s seen) take() []string {
+	var out []string
+	for name, done := range s {
+		if !done {
+			out = append(out, name)
+			s[name] = true
 		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (s seen) all() []string { return slices.Sorted(maps.Keys(s)) }
+
+// claimLinked holds the work of the linked bookings too: a visitor who moves a
+// call a thousand times makes a thousand rows, and each would read and write all
+// thousand bookings. What was loaded is loaded again, so that it has all that the
+// rows stand for. What another holds, who is about to add a fact, stays due.
+func (r *reconciliation) claimLinked(ctx context.Context) error {
+	mine := map[string]bool{}
+	for _, w := range r.claimed {
+		mine[w.Key] = true
+	}
+	others := slices.DeleteFunc(slices.Clone(r.uids), func(uid string) bool { return mine[uid] })
+	before := len(r.claimed)
+	err := many(ctx, r.tx, `SELECT key, version FROM due WHERE site = $1 AND kind = $2 AND key IN?`+r.db.engine.skip,
+		[]any{r.site, KindReconcile}, column(others), func(rows *sql.Rows) error {
+			w := Work{Site: r.site, Kind: KindReconcile}
+			err := rows.Scan(&w.Key, &w.version)
+			r.claimed = append(r.claimed, w)
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("due work: %w", err)
+	}
+	if len(r.claimed) == before {
+		return nil
+	}
+	return r.load(ctx)
+}
+
+// derive runs the rules over what was loaded, and reads what they said before.
+func (r *reconciliation) derive(ctx context.Context) error {
+	observations := make([]handoff.Observation, len(r.known))
+	for i, l := range r.known {
+		observations[i] = l.Observation
+	}
+	leads, err := r.leadsNamed(ctx)
+	if err != nil {
+		return err
+	}
+	r.after = handoff.Fold(observations)
+	r.ties = handoff.Match(observations, leads)
+	r.before = map[handoff.BookingKey]stored{}
+	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, doc FROM bookings WHERE site = $1 AND uid IN?`,
+		[]any{r.site}, column(r.uids), func(rows *sql.Rows) error {
+			var key handoff.BookingKey
+			var s stored
+			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.doc)
+			r.before[key] = s
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("bookings: %w", err)
+	}
+	return nil
+}
+
+// leadsNamed finds the leads of the submissions that references name.
+func (r *reconciliation) leadsNamed(ctx context.Context) (map[handoff.SubmissionID]handoff.LeadID, error) {
+	named := seen{}
+	for _, l := range r.known {
+		for _, c := range l.Carried {
+			named.add(string(c.Submission))
+		}
+	}
+	out := map[handoff.SubmissionID]handoff.LeadID{}
+	err := many(ctx, r.tx, `SELECT id, lead_id FROM submissions WHERE site = $1 AND id IN?`, []any{r.site}, column(named.all()), func(rows *sql.Rows) error {
+		var id handoff.SubmissionID
+		var lead handoff.LeadID
+		err := rows.Scan(&id, &lead)
+		out[id] = lead
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("submissions: %w", err)
 	}
 	return out, nil
 }
 
-func (r *reconciliation) writeBooking(ctx context.Context, b handoff.Booking, tie handoff.Tie) error {
-	doc, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("booking: %w", err)
+// A stored is what of a booking is in the store and can change.
+type stored struct {
+	lead handoff.LeadID
+	by   handoff.TieBy
+	doc  string
+}
+
+// writeBookings writes the bookings that are not as they were.
+func (r *reconciliation) writeBookings(ctx context.Context) error {
+	var rows [][]any
+	for _, key := range slices.SortedFunc(maps.Keys(r.after), compareBookings) {
+		b, tie := r.after[key], r.ties[key]
+		doc, err := json.Marshal(b)
+		if err != nil {
+			return fmt.Errorf("booking: %w", err)
+		}
+		if r.before[key] == (stored{tie.Lead, tie.By, string(doc)}) {
+			continue
+		}
+		rows = append(rows, []any{
+			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, string(doc), stamp{r.now},
+		})
 	}
-	_, err = r.tx.ExecContext(ctx, `
-		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, doc, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	err := many(ctx, r.tx, `
+		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, doc, updated_at) VALUES?
 		ON CONFLICT (site, uid, seat) DO UPDATE SET lead_id = excluded.lead_id, status = excluded.status,
 			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, doc = excluded.doc,
-			updated_at = excluded.updated_at`,
-		r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, string(doc), stamp{r.now})
+			updated_at = excluded.updated_at`, nil, rows, nil)
 	if err != nil {
-		return fmt.Errorf("booking: %w", err)
+		return fmt.Errorf("bookings: %w", err)
+	}
+	for key := range r.before {
+		if _, ok := r.after[key]; ok {
+			continue
+		}
+		if _, err := r.tx.ExecContext(ctx, `DELETE FROM bookings WHERE site = $1 AND uid = $2 AND seat = $3`, r.site, key.UID, key.Seat); err != nil {
+			return fmt.Errorf("bookings: %w", err)
+		}
 	}
 	return nil
 }
 
-// progress moves one lead to where its bookings say it stands.
-func (r *reconciliation) progress(ctx context.Context, id handoff.LeadID) error {
-	lead, err := scanLead(r.tx.QueryRowContext(ctx, `SELECT `+leadColumns+` FROM leads WHERE site = $1 AND id = $2`+r.db.engine.lock, r.site, id))
-	if err != nil {
-		return fmt.Errorf("lead %s: %w", id, err)
-	}
-	bookings, err := bookingsOf(ctx, r.tx, r.site, id)
-	if err != nil {
-		return err
-	}
-	standing := r.pipeline.Progress(lead.Manual, bookings)
-	if _, err := r.tx.ExecContext(ctx, `UPDATE leads SET stage = $3, updated_at = $4 WHERE site = $1 AND id = $2`, r.site, id, standing.Stage, stamp{r.now}); err != nil {
-		return fmt.Errorf("lead %s: %w", id, err)
-	}
-	if standing.Stage == lead.Stage {
-		return nil
-	}
-	cause, note := r.cause(standing)
-	return writeChange(ctx, r.tx, r.site, id, handoff.Change{
-		At: r.now, From: lead.Stage, To: standing.Stage, Cause: cause, Note: note, Booking: standing.Booking,
-	})
-}
+func compareBookings(a, b handoff.BookingKey) int { return strings.Compare(a.String(), b.String()) }
 
-// cause names the observation that moved a lead: the one that settled where it
-// stands if that is new, else the newest new one (a booking that took the last
-// word from another). A new observation is so only once, so a cause never moves
-// a lead to one stage twice.
-func (r *reconciliation) cause(s handoff.Standing) (id, note string) {
-	var newest *handoff.Observation
-	for i := range r.observations {
-		o := &r.observations[i]
-		if !r.fresh[o.ID] {
-			continue
-		}
-		if o.ID == s.By {
-			return o.ID, plainWords(o)
-		}
-		if newest == nil || o.At.After(newest.At) || (o.At.Equal(newest.At) && o.ID > newest.ID) {
-			newest = o
+// askAbout makes it due to ask Cal.com about bookings that name no reference, once:
+// in its database the reference survives flows that lose it in webhooks.
+func (r *reconciliation) askAbout(ctx context.Context) error {
+	asked := map[string]bool{}
+	for _, l := range r.known {
+		asked[l.UID] = asked[l.UID] || l.Source == handoff.FromAPI
+	}
+	var uids []string
+	for key, tie := range r.ties {
+		if tie.Reason == handoff.NoReference && !asked[key.UID] {
+			asked[key.UID] = true
+			uids = append(uids, key.UID)
 		}
 	}
-	if newest == nil {
-		return newID("rules"), "the site's stage rules changed"
-	}
-	return newest.ID, plainWords(newest)
+	return r.db.ask(ctx, r.tx, r.site, uids...)
 }
 
-// plainWords says in plain words what an observation tells.
-func plainWords(o *handoff.Observation) string {
-	switch o.Source {
-	case handoff.FromOperator:
-		return "an operator's decision"
-	case handoff.FromAPI:
-		return "Cal.com's answer when asked"
-	}
-	return "Cal.com: " + strings.ToLower(strings.ReplaceAll(o.Trigger, "_", " "))
+func (r *reconciliation) writeFailures(ctx context.Context) error {
+	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.now)
 }
 
+// markDone notes what is reconciled, and ends the work.
 func (r *reconciliation) markDone(ctx context.Context) error {
-	for _, id := range slices.Sorted(maps.Keys(r.fresh)) {
-		if _, err := r.tx.ExecContext(ctx, `UPDATE observations SET reconciled_at = $3 WHERE site = $1 AND id = $2`, r.site, id, stamp{r.now}); err != nil {
-			return fmt.Errorf("observation: %w", err)
+	var fresh, keys []string
+	for _, l := range r.known {
+		if l.fresh {
+			fresh = append(fresh, l.ID)
 		}
+	}
+	for _, w := range r.claimed {
+		keys = append(keys, w.Key)
+	}
+	if err := many(ctx, r.tx, `UPDATE observations SET reconciled_at = $2 WHERE site = $1 AND id IN?`, []any{r.site, stamp{r.now}}, column(fresh), nil); err != nil {
+		return fmt.Errorf("observations: %w", err)
+	}
+	if err := many(ctx, r.tx, `DELETE FROM due WHERE site = $1 AND kind = $2 AND key IN?`, []any{r.site, KindReconcile}, column(keys), nil); err != nil {
+		return fmt.Errorf("due work: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +35,14 @@ type DB struct {
 	now    func() time.Time
 	log    *slog.Logger
 	feed   *Feed
+
+	deliveries *line[verified]
+	forgeries  *line[unverified]
+	forms      *line[form]
+
+	relay     *relay // nil: no other process writes to this store
+	relaying  sync.WaitGroup
+	stopRelay context.CancelFunc
 }
 
 // Options of Open. The zero value is right.
@@ -61,12 +70,28 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if db.write, db.read, err = db.engine.open(url); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	db.startLines()
 	if err := db.migrate(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
+	if db.engine.relays {
+		if err := db.startRelay(ctx, url); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
 	return db, nil
 }
+
+func (db *DB) startLines() {
+	db.deliveries = newLine(db.engine.deliverers, maxTogether, db.keepVerified)
+	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
+	db.forms = newLine(db.engine.clerks, db.engine.formsTogether, db.keepForms)
+}
+
+// maxTogether is how many deliveries are kept in one transaction at most.
+const maxTogether = 128
 
 func (db *DB) migrate(ctx context.Context) error {
 	dir, err := fs.Sub(migrations, "migrations/"+db.engine.name)
@@ -98,6 +123,13 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // Close closes the store. Nothing acknowledged is pending.
 func (db *DB) Close() error {
+	if db.stopRelay != nil {
+		db.stopRelay()
+		db.relaying.Wait()
+	}
+	db.deliveries.close()
+	db.forgeries.close()
+	db.forms.close()
 	if db.read == db.write {
 		return db.write.Close()
 	}
@@ -114,8 +146,21 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // tx runs f in one transaction of the writer. The error is ErrUnavailable beside
-// its cause unless f's own error is one of handoff's.
+// its cause unless f's own error is one of handoff's. f runs again if the database
+// broke the transaction off because of another one.
 func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := db.once(ctx, f)
+		if err == nil || attempt == maxAttempts || !db.engine.again(err) {
+			return err
+		}
+	}
+}
+
+// maxAttempts is how often a transaction is tried that others break off.
+const maxAttempts = 5
+
+func (db *DB) once(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
 		return unavailable(err)
@@ -128,13 +173,6 @@ func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
 		return unavailable(err)
 	}
 	return nil
-}
-
-func unavailable(err error) error {
-	if errors.Is(err, handoff.ErrNotFound) || errors.Is(err, handoff.ErrInvalid) {
-		return err
-	}
-	return fmt.Errorf("store: %w: %w", handoff.ErrUnavailable, err)
 }
 
 // querier is a transaction, or the reading pool.

@@ -219,15 +219,9 @@ func (b *bench) hear(trigger string, s handoff.Submission, o handoff.Observation
 
 func (b *bench) reconcile() {
 	b.t.Helper()
-	for {
-		due, err := b.db.Claim(b.t.Context(), store.KindReconcile, 10)
+	for _, site := range []string{"brightwater", "northside"} {
+		_, err := b.db.Reconcile(b.t.Context(), site, handoff.DefaultPipeline(), 100)
 		b.must(err)
-		if len(due) == 0 {
-			return
-		}
-		for _, w := range due {
-			b.must(b.db.Reconcile(b.t.Context(), w, handoff.DefaultPipeline()))
-		}
 	}
 }
 
