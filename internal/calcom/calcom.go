@@ -52,6 +52,10 @@ type Trust struct {
 	Retired      []string            // secrets of this site that are no longer accepted
 	OtherSecrets map[string][]string // other sites' secrets, by site
 	OtherSites   []string            // other sites, for references
+
+	// Undiagnosed says only that a delivery does not verify, not why: to find that
+	// out costs more than to verify, and many a forgery is not worth it.
+	Undiagnosed bool
 }
 
 // A Delivery is one HTTP request to the webhook route, unverified.

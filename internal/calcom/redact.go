@@ -3,8 +3,8 @@ package calcom
 import (
 	"bytes"
 	"regexp"
-	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -58,6 +58,15 @@ func Redact(body []byte) []byte {
 	return text
 }
 
+// RedactEvent is Redact for a body that Open read: that it is of Cal.com's own
+// form is known, and need not be looked for.
+func RedactEvent(body []byte) []byte {
+	if out, ok := redactValues(body, asItIs); ok {
+		return out
+	}
+	return Redact(body)
+}
+
 // A place says which values are secret by where they are.
 type place int
 
@@ -85,7 +94,7 @@ func redactJSON(body []byte) (out []byte, ok bool) {
 	case deep(body):
 		return nil, false
 	case calcomForm(body):
-		return redactValues(body, func(text []byte) []byte { return text })
+		return redactValues(body, asItIs)
 	case len(body) > maxSearched:
 		return redactValues(body, all)
 	}
@@ -95,35 +104,39 @@ func redactJSON(body []byte) (out []byte, ok bool) {
 	return out, ok
 }
 
+// asItIs shows a text that has no secret's name.
+func asItIs(text []byte) []byte { return text }
+
 func redactValues(body []byte, clean func([]byte) []byte) (out []byte, ok bool) {
 	r := redactor{
-		dec:    jsontext.NewDecoder(bytes.NewReader(body), anyText, anyNames),
+		dec:    jsontext.NewDecoder(bytes.NewBuffer(body), anyText, anyNames), // of a buffer it makes no copy
 		body:   body,
 		places: []place{anywhere},
 		clean:  clean,
 	}
-	for name := ""; ; {
+	var name []byte
+	for {
 		switch kind, n := r.dec.StackIndex(r.dec.StackDepth()); {
 		case kind == 0 && n == 1: // the one value is read
 			rest := bytes.TrimLeft(body[r.dec.InputOffset():], " \t\r\n")
 			return append(r.out, body[r.kept:]...), len(rest) == 0
 		case kind == '{' && n%2 == 0 && r.dec.PeekKind() == '"':
-			tok, err := r.dec.ReadToken()
+			raw, err := r.dec.ReadValue()
 			if err != nil {
 				return nil, false
 			}
-			name = tok.String()
+			name = append(name[:0], unquote(raw)...) // raw is gone with the next read
 			continue
 		}
 		if err := r.value(name); err != nil {
 			return nil, false
 		}
-		name = "" // the elements of an array have none
+		name = name[:0] // the elements of an array have none
 	}
 }
 
 // value reads one value, or the end of what is open.
-func (r *redactor) value(name string) error {
+func (r *redactor) value(name []byte) error {
 	at := r.places[len(r.places)-1].below(name)
 	secret := secretName(name)
 	switch kind := r.dec.PeekKind(); {
@@ -140,7 +153,7 @@ func (r *redactor) value(name string) error {
 	if err != nil {
 		return err
 	}
-	if with := r.instead(value, secret || at == inVideo && name != "type", at == inLocation); with != nil {
+	if with := r.instead(value, secret || at == inVideo && string(name) != "type", at == inLocation); with != nil {
 		end := int(r.dec.InputOffset())
 		r.out = append(append(r.out, r.body[r.kept:end-len(value)]...), with...)
 		r.kept = end
@@ -149,8 +162,8 @@ func (r *redactor) value(name string) error {
 }
 
 // below is the place of what has a name in p.
-func (p place) below(name string) place {
-	switch name {
+func (p place) below(name []byte) place {
+	switch string(name) {
 	case "videoCallData":
 		return inVideo
 	case "location", "locations":
@@ -166,8 +179,8 @@ func (r *redactor) instead(value jsontext.Value, secret, location bool) []byte {
 	case 'n', 't', 'f':
 		return nil
 	case '"':
-		text, _ := jsontext.AppendUnquote(nil, value) // an error tells of lone surrogates, which are replaced
-		secret = secret || phone.Match(text) || location && link.Match(text)
+		text := unquote(value)
+		secret = secret || (bytes.IndexByte(text, '+') >= 0 && phone.Match(text)) || location && link.Match(text)
 		if len(text) == 0 {
 			return nil
 		}
@@ -187,6 +200,16 @@ func (r *redactor) instead(value jsontext.Value, secret, location bool) []byte {
 	return []byte(`"` + redacted + `"`)
 }
 
+// unquote reads a JSON text; what is no UTF-8 in it is replaced. The result can be
+// part of the argument.
+func unquote(text jsontext.Value) []byte {
+	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+		return text[1 : len(text)-1]
+	}
+	out, _ := jsontext.AppendUnquote(nil, text) // an error tells only of what was replaced
+	return out
+}
+
 var (
 	link  = regexp.MustCompile(`(?i)//|[a-z0-9-]\.[a-z]{2,}/`)
 	phone = regexp.MustCompile(`^\s*(?:tel:)?\+[0-9][0-9 ().-]{5,25}\s*$`)
@@ -194,7 +217,7 @@ var (
 
 // secretName reports whether a name contains a secret one, or is too long to ask.
 // It is asked of every name, and allocates nothing.
-func secretName(name string) bool {
+func secretName(name []byte) bool {
 	if len(name) > maxID {
 		return true
 	}
@@ -211,7 +234,14 @@ func secretName(name string) bool {
 		}
 		n++
 	}
-	return slices.ContainsFunc(plainNames, func(secret []byte) bool { return bytes.Contains(plain[:n], secret) })
+	for i, c := range plain[:n] {
+		for _, secret := range plainNames[c] {
+			if bytes.HasPrefix(plain[i:n], secret) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // calcomForm reports whether a body has the outside of Cal.com's own bodies.
@@ -226,8 +256,16 @@ func calcomForm(body []byte) bool {
 }
 
 var (
-	words      = strings.ReplaceAll(strings.Join(secretNames, "|"), " ", "[ _-]?")
-	plainNames = bytes.Split([]byte(strings.ReplaceAll(strings.Join(secretNames, "|"), " ", "")), []byte("|"))
+	words = strings.ReplaceAll(strings.Join(secretNames, "|"), " ", "[ _-]?")
+
+	// plainNames are the names without white space, by their first byte.
+	plainNames = func() (out [256][][]byte) {
+		for _, name := range secretNames {
+			name = strings.ReplaceAll(name, " ", "")
+			out[name[0]] = append(out[name[0]], []byte(name))
+		}
+		return out
+	}()
 
 	// named finds a secret's name, a colon, an equals sign or a tag's end after it,
 	// and all the rest: where the value ends cannot be told. An escaped letter can

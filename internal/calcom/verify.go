@@ -49,7 +49,7 @@ func diagnose(t Trust, d Delivery) (handoff.Reason, string) {
 		return handoff.SignatureMissing, ""
 	case d.Signature == noSecret:
 		return handoff.NoSecretProvided, ""
-	case len(d.Body) > maxDiagnosed:
+	case t.Undiagnosed || len(d.Body) > maxDiagnosed:
 		return handoff.SignatureWrong, ""
 	case verified(d, t.Retired):
 		return handoff.SignatureRetired, ""

@@ -108,9 +108,18 @@ func (l *lax[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil || raw.Kind() == 'n' {
 		return err
 	}
-	var v T
-	if reread(raw, &v) == nil {
-		l.V, l.Set = v, true
+	switch v := any(&l.V).(type) {
+	case *string: // most fields; the general way costs a multiple
+		if l.Set = raw.Kind() == '"'; l.Set {
+			*v = string(unquote(raw))
+		}
+	case *struct{}:
+		l.Set = raw.Kind() == '{'
+	default:
+		var read T
+		if reread(raw, &read) == nil {
+			l.V, l.Set = read, true
+		}
 	}
 	return nil
 }

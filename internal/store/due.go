@@ -53,7 +53,7 @@ type dueRow struct {
 
 // enqueue makes work due. A version is never used twice, also after its row was
 // deleted: whoever claimed the row before would end the new one unseen.
-func (db *DB) enqueue(ctx context.Context, tx *sql.Tx, work ...dueRow) error {
+func (db *DB) enqueue(ctx context.Context, tx *txn, work ...dueRow) error {
 	slices.SortFunc(work, func(a, b dueRow) int {
 		return strings.Compare(a.site+"\x00"+a.kind+"\x00"+a.key, b.site+"\x00"+b.kind+"\x00"+b.key)
 	})
@@ -93,7 +93,7 @@ func (db *DB) DueSites(ctx context.Context, kind string) ([]string, error) {
 // next reads at most n pieces of a site's work that are due and that nobody
 // holds, those that wait longest first, and holds them until the transaction
 // ends; or only the piece named, if only is not empty.
-func (db *DB) next(ctx context.Context, tx *sql.Tx, site, kind string, n int, only string) ([]Work, error) {
+func (db *DB) next(ctx context.Context, tx *txn, site, kind string, n int, only string) ([]Work, error) {
 	now := db.now()
 	rows, err := tx.QueryContext(ctx, `
 		SELECT site, kind, key, version, attempts FROM due
@@ -117,7 +117,7 @@ func (db *DB) next(ctx context.Context, tx *sql.Tx, site, kind string, n int, on
 // else. The caller ends each with Drop, Defer or KeepAnswer.
 func (db *DB) Claim(ctx context.Context, site, kind string, n int) ([]Work, error) {
 	var out []Work
-	err := db.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := db.tx(ctx, func(tx *txn) (err error) {
 		if out, err = db.next(ctx, tx, site, kind, n, ""); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (db *DB) Claim(ctx context.Context, site, kind string, n int) ([]Work, erro
 
 // finish ends claimed work inside the transaction that did it. If a new reason
 // came meanwhile the row stays, and can be claimed again.
-func (db *DB) finish(ctx context.Context, tx *sql.Tx, w Work) error {
+func (db *DB) finish(ctx context.Context, tx *txn, w Work) error {
 	res, err := tx.ExecContext(ctx, `
 		DELETE FROM due WHERE site = $1 AND kind = $2 AND key = $3 AND version = $4`, w.Site, w.Kind, w.Key, w.version)
 	if err != nil {
@@ -154,14 +154,14 @@ func (db *DB) finish(ctx context.Context, tx *sql.Tx, w Work) error {
 
 // Drop ends work that needs nothing done.
 func (db *DB) Drop(ctx context.Context, w Work) error {
-	return db.tx(ctx, func(tx *sql.Tx) error { return db.finish(ctx, tx, w) })
+	return db.tx(ctx, func(tx *txn) error { return db.finish(ctx, tx, w) })
 }
 
 // Defer gives work back that could not be done, to be tried again after a wait
 // that grows with the attempts: 1, 2, 4 … seconds, at most ten minutes.
 func (db *DB) Defer(ctx context.Context, w Work, cause error) error {
 	wait := min(time.Second<<min(w.Attempts-1, 20), 10*time.Minute)
-	return db.tx(ctx, func(tx *sql.Tx) error {
+	return db.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE due SET leased_until = NULL, due_at = $4, last_error = $5, attempts = $6 WHERE site = $1 AND kind = $2 AND key = $3`,
 			w.Site, w.Kind, w.Key, stamp{db.now().Add(wait)}, cause.Error(), w.Attempts)

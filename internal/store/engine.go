@@ -35,6 +35,7 @@ type engine struct {
 	turn string // waits for the turn of whoever names the same text, until the end of the transaction; empty: writers take turns anyway
 	free string // the same, but tells whether it got the turn and does not wait
 
+	prepares              bool // statements have to be prepared by us
 	deliverers            int  // transactions with deliveries at once
 	clerks, formsTogether int  // transactions with forms at once, and forms in one
 	relays                bool // several processes can share a store, and tell each other what changed
@@ -55,9 +56,9 @@ func engineOf(url string) engine {
 // sqlite is embedded: one file, one writer.
 var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
-	migrating:  func() ([]goose.ProviderOption, error) { return nil, nil },
-	again:      func(error) bool { return false },
-	deliverers: 1, clerks: 1, formsTogether: 64,
+	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
+	again:     func(error) bool { return false },
+	prepares:  true, deliverers: 1, clerks: 1, formsTogether: 64,
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -144,7 +145,7 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 
 // turn makes a transaction wait for the turn of a name, so that what must not
 // happen at once does not.
-func (db *DB) turn(ctx context.Context, tx *sql.Tx, name string) error {
+func (db *DB) turn(ctx context.Context, tx *txn, name string) error {
 	if db.engine.turn == "" {
 		return nil
 	}
@@ -155,7 +156,7 @@ func (db *DB) turn(ctx context.Context, tx *sql.Tx, name string) error {
 }
 
 // tryTurn takes the turn of a name unless somebody has it.
-func (db *DB) tryTurn(ctx context.Context, tx *sql.Tx, name string) (mine bool, err error) {
+func (db *DB) tryTurn(ctx context.Context, tx *txn, name string) (mine bool, err error) {
 	if db.engine.free == "" {
 		return true, nil
 	}

@@ -22,7 +22,7 @@ type failure struct {
 
 // openFailure writes a failure, or counts its deliveries on the open one of the
 // same subject and reason.
-func (db *DB) openFailure(ctx context.Context, tx *sql.Tx, f failure) error {
+func (db *DB) openFailure(ctx context.Context, tx *txn, f failure) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO failures (site, id, kind, reason, detail, subject, verified, digest, uid, seat, lead_id, source, count, received_at, last_at, settled_by)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13, $13, '')
@@ -40,7 +40,7 @@ func (db *DB) openFailure(ctx context.Context, tx *sql.Tx, f failure) error {
 // derived: ties that wait for a person are open, and all others of these uids are
 // settled. A failure of this kind is derived like everything else, so a fact that
 // comes later settles it.
-func (db *DB) bookingFailures(ctx context.Context, tx *sql.Tx, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, at time.Time) error {
+func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, at time.Time) error {
 	open := map[waiting]bool{}
 	err := many(ctx, tx, `
 		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,

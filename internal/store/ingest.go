@@ -72,8 +72,8 @@ func (db *DB) KeepNotUnderstood(ctx context.Context, d handoff.Delivery, reason 
 // of the rows in each, is the same in every process, so that none waits for
 // another that waits for it.
 func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		for _, step := range []func(context.Context, *sql.Tx, []*verified) error{db.countVerified, db.settleProved, db.keepEvents, db.failVerified} {
+	err := db.tx(ctx, func(tx *txn) error {
+		for _, step := range []func(context.Context, *txn, []*verified) error{db.countVerified, db.settleProved, db.keepEvents, db.failVerified} {
 			if err := step(ctx, tx, batch); err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (db *DB) tellKept(batch []*verified) {
 }
 
 // countVerified stores deliveries, or counts them on the rows they have.
-func (db *DB) countVerified(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+func (db *DB) countVerified(ctx context.Context, tx *txn, batch []*verified) error {
 	var rows []delivery
 	for _, v := range batch {
 		var event string
@@ -147,7 +147,7 @@ type counted struct {
 
 // countDeliveries stores deliveries, all verified or none, or counts them on the
 // rows they have; it returns when each first came and how often it has.
-func countDeliveries(ctx context.Context, tx *sql.Tx, deliveries []delivery) (map[siteKey]counted, error) {
+func countDeliveries(ctx context.Context, tx *txn, deliveries []delivery) (map[siteKey]counted, error) {
 	unique := map[siteKey]*delivery{}
 	times := map[siteKey]int{}
 	last := map[siteKey]time.Time{}
@@ -189,7 +189,7 @@ func countDeliveries(ctx context.Context, tx *sql.Tx, deliveries []delivery) (ma
 
 // settleProved settles the failures of bytes that waited unverified, because the
 // secret was wrong then, and now came with a right signature.
-func (db *DB) settleProved(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+func (db *DB) settleProved(ctx context.Context, tx *txn, batch []*verified) error {
 	subjects := map[siteKey]bool{}
 	for _, v := range batch {
 		if !v.known {
@@ -211,7 +211,7 @@ func (v *verified) subject() string { return "delivery/" + v.Digest }
 
 // keepEvents stores the events that are new, their observations and the work
 // that follows.
-func (db *DB) keepEvents(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+func (db *DB) keepEvents(ctx context.Context, tx *txn, batch []*verified) error {
 	events := map[siteKey]*verified{}
 	for _, v := range batch {
 		v.isNew = false
@@ -254,7 +254,7 @@ func (db *DB) keepEvents(ctx context.Context, tx *sql.Tx, batch []*verified) err
 
 // observe keeps observations and the work of reconciling their bookings. It is
 // the one door for facts: from events, from the API, and from operators.
-func (db *DB) observe(ctx context.Context, tx *sql.Tx, facts []*fact) error {
+func (db *DB) observe(ctx context.Context, tx *txn, facts []*fact) error {
 	slices.SortFunc(facts, func(a, b *fact) int { return compareSiteKeys(siteKey{a.Site, a.ID}, siteKey{b.Site, b.ID}) })
 	now := stamp{db.now()}
 	rows := make([][]any, len(facts))
@@ -282,7 +282,7 @@ func (v *verified) failure() handoff.Reason {
 }
 
 // failVerified opens the failures of verified deliveries.
-func (db *DB) failVerified(ctx context.Context, tx *sql.Tx, batch []*verified) error {
+func (db *DB) failVerified(ctx context.Context, tx *txn, batch []*verified) error {
 	for _, v := range batch {
 		reason := v.failure()
 		if reason == "" {
@@ -304,10 +304,10 @@ func (db *DB) failVerified(ctx context.Context, tx *sql.Tx, batch []*verified) e
 // Ask makes it due to ask Cal.com about a booking, because somebody says that it
 // exists.
 func (db *DB) Ask(ctx context.Context, site, uid string) error {
-	return db.tx(ctx, func(tx *sql.Tx) error { return db.ask(ctx, tx, site, uid) })
+	return db.tx(ctx, func(tx *txn) error { return db.ask(ctx, tx, site, uid) })
 }
 
-func (db *DB) ask(ctx context.Context, tx *sql.Tx, site string, uids ...string) error {
+func (db *DB) ask(ctx context.Context, tx *txn, site string, uids ...string) error {
 	var work []dueRow
 	for _, uid := range uids {
 		work = append(work, dueRow{site, KindAsk, uid, db.now().Add(AskAfter)})
@@ -327,7 +327,7 @@ func (db *DB) Tied(ctx context.Context, site, uid string) (bool, error) {
 // account's bookings. So an answer counts only if its event type is one of the
 // site's own, or a signed event of this site named the booking before.
 func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Observation, successors []string, eventTypes []int64) error {
-	err := db.tx(ctx, func(tx *sql.Tx) error {
+	err := db.tx(ctx, func(tx *txn) error {
 		var facts []*fact
 		for i := range observations {
 			o := &observations[i]

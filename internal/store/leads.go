@@ -42,7 +42,7 @@ type form struct {
 
 // keepForms stores forms in one transaction.
 func (db *DB) keepForms(ctx context.Context, batch []*form) error {
-	err := db.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := db.tx(ctx, func(tx *txn) (err error) {
 		for _, f := range batch {
 			f.kept, f.refused = handoff.Submission{}, nil
 			f.kept, err = db.keepForm(ctx, tx, f.sent, f.stage)
@@ -61,7 +61,7 @@ func (db *DB) keepForms(ctx context.Context, batch []*form) error {
 }
 
 // keepForm stores one. It returns ErrInvalid before it writes, or not at all.
-func (db *DB) keepForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, stage handoff.Stage) (handoff.Submission, error) {
+func (db *DB) keepForm(ctx context.Context, tx *txn, s handoff.Submission, stage handoff.Stage) (handoff.Submission, error) {
 	s.At = db.now().UTC()
 	digest, doc, err := encodeSubmission(s)
 	if err != nil {
@@ -96,7 +96,7 @@ func (db *DB) keepForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, st
 
 // sameForm finds what the rendered form already made: the same submission, or at
 // least its lead.
-func (db *DB) sameForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, digest string) (found handoff.Submission, err error) {
+func (db *DB) sameForm(ctx context.Context, tx *txn, s handoff.Submission, digest string) (found handoff.Submission, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, lead_id, digest FROM submissions WHERE site = $1 AND form = $2`, s.Site, s.Form)
 	type row struct {
 		id     handoff.SubmissionID
@@ -122,7 +122,7 @@ func (db *DB) sameForm(ctx context.Context, tx *sql.Tx, s handoff.Submission, di
 	return found, nil
 }
 
-func (db *DB) openLead(ctx context.Context, tx *sql.Tx, s handoff.Submission, stage handoff.Stage) error {
+func (db *DB) openLead(ctx context.Context, tx *txn, s handoff.Submission, stage handoff.Stage) error {
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
@@ -138,7 +138,7 @@ func changeRow(site string, lead handoff.LeadID, c handoff.Change) []any {
 	return []any{site, lead, newID("chg"), stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
 }
 
-func writeChanges(ctx context.Context, tx *sql.Tx, rows [][]any) error {
+func writeChanges(ctx context.Context, tx *txn, rows [][]any) error {
 	err := many(ctx, tx, `INSERT INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("stage history: %w", err)

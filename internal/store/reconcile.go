@@ -52,7 +52,7 @@ func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int, only string) (claimed []Work, err error) {
 	var topics []string
 	var all []Work
-	err = db.tx(ctx, func(tx *sql.Tx) error {
+	err = db.tx(ctx, func(tx *txn) error {
 		// One at a time for each site: two bookings of one chain can be due at once,
 		// and who read first must not write last.
 		claimed, all = nil, nil
@@ -84,7 +84,7 @@ func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 // A reconciliation is the state of one transaction of Reconcile.
 type reconciliation struct {
 	db       *DB
-	tx       *sql.Tx
+	tx       *txn
 	site     string
 	pipeline handoff.Pipeline
 	now      time.Time

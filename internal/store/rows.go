@@ -19,7 +19,7 @@ const maxRows = 64
 // A row is written as it stands in the list, so a statement that must not touch
 // one row twice must not be given it twice; and where two processes meet, both
 // must give them in one order.
-func many(ctx context.Context, tx *sql.Tx, query string, args []any, rows [][]any, scan func(*sql.Rows) error) error {
+func many(ctx context.Context, tx *txn, query string, args []any, rows [][]any, scan func(*sql.Rows) error) error {
 	for n := maxRows; len(rows) > 0; n /= 2 {
 		for len(rows) >= n {
 			if err := run(ctx, tx, expand(query, len(args), n, len(rows[0])), flat(args, rows[:n]), scan); err != nil {
@@ -32,7 +32,7 @@ func many(ctx context.Context, tx *sql.Tx, query string, args []any, rows [][]an
 }
 
 // run runs one statement.
-func run(ctx context.Context, tx *sql.Tx, query string, args []any, scan func(*sql.Rows) error) error {
+func run(ctx context.Context, tx *txn, query string, args []any, scan func(*sql.Rows) error) error {
 	if scan == nil {
 		_, err := tx.ExecContext(ctx, query, args...)
 		return err

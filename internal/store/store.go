@@ -36,6 +36,7 @@ type DB struct {
 	log    *slog.Logger
 	feed   *Feed
 
+	statements statements
 	deliveries *line[verified]
 	forgeries  *line[unverified]
 	forms      *line[form]
@@ -66,6 +67,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		scheme, _, _ := strings.Cut(url, ":")
 		return nil, fmt.Errorf("store: engine %q is not supported; use sqlite:PATH or postgres://…: %w", scheme, handoff.ErrInvalid)
 	}
+	db.statements.on = db.engine.prepares
 	var err error
 	if db.write, db.read, err = db.engine.open(url); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -139,40 +141,10 @@ func (db *DB) Close() error {
 // Ping reports whether the store can be written: a server that cannot keep a
 // webhook is not ready.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.tx(ctx, func(tx *sql.Tx) error {
+	return db.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `UPDATE due SET version = version WHERE site = ''`)
 		return err
 	})
-}
-
-// tx runs f in one transaction of the writer. The error is ErrUnavailable beside
-// its cause unless f's own error is one of handoff's. f runs again if the database
-// broke the transaction off because of another one.
-func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := db.once(ctx, f)
-		if err == nil || attempt == maxAttempts || !db.engine.again(err) {
-			return err
-		}
-	}
-}
-
-// maxAttempts is how often a transaction is tried that others break off.
-const maxAttempts = 5
-
-func (db *DB) once(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return unavailable(err)
-	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
-		return unavailable(err)
-	}
-	if err := tx.Commit(); err != nil {
-		return unavailable(err)
-	}
-	return nil
 }
 
 // querier is a transaction, or the reading pool.

@@ -55,7 +55,7 @@ func (db *DB) CountUnverified(ctx context.Context, d handoff.Delivery) error {
 // turn, so that the bounds hold for all of them together.
 func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
 	var fresh bool
-	err := db.tx(ctx, func(tx *sql.Tx) error {
+	err := db.tx(ctx, func(tx *txn) error {
 		if err := db.turn(ctx, tx, "unverified"); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
 }
 
 // findAltered finds the deliveries whose signature is right for another body.
-func (db *DB) findAltered(ctx context.Context, tx *sql.Tx, batch []*unverified) error {
+func (db *DB) findAltered(ctx context.Context, tx *txn, batch []*unverified) error {
 	var rows [][]any
 	for _, u := range batch {
 		if u.reason == handoff.SignatureWrong {
@@ -100,7 +100,7 @@ func (db *DB) findAltered(ctx context.Context, tx *sql.Tx, batch []*unverified) 
 
 // admit finds who has a place in the queue or gets one of those that are free;
 // for the others it counts, for each site.
-func (db *DB) admit(ctx context.Context, tx *sql.Tx, batch []*unverified) (kept []*unverified, flood map[string][]*unverified, err error) {
+func (db *DB) admit(ctx context.Context, tx *txn, batch []*unverified) (kept []*unverified, flood map[string][]*unverified, err error) {
 	sites, subjects := map[string]bool{}, map[siteKey]bool{}
 	for _, u := range batch {
 		sites[u.Site] = true
@@ -136,7 +136,7 @@ func (db *DB) admit(ctx context.Context, tx *sql.Tx, batch []*unverified) (kept 
 }
 
 // openPlaces are the open unverified entries about subjects.
-func openPlaces(ctx context.Context, tx *sql.Tx, subjects []siteKey) (map[waiting]bool, error) {
+func openPlaces(ctx context.Context, tx *txn, subjects []siteKey) (map[waiting]bool, error) {
 	out := map[waiting]bool{}
 	rows := make([][]any, len(subjects))
 	for i, s := range subjects {
@@ -153,7 +153,7 @@ func openPlaces(ctx context.Context, tx *sql.Tx, subjects []siteKey) (map[waitin
 
 // takenPlaces counts the open unverified entries of sites (key "") and of each of
 // their sources (key "source/…").
-func takenPlaces(ctx context.Context, tx *sql.Tx, sites []string) (map[siteKey]int, error) {
+func takenPlaces(ctx context.Context, tx *txn, sites []string) (map[siteKey]int, error) {
 	out := map[siteKey]int{}
 	err := many(ctx, tx, `
 		SELECT site, source, count(*) FROM failures
@@ -170,7 +170,7 @@ func takenPlaces(ctx context.Context, tx *sql.Tx, sites []string) (map[siteKey]i
 
 // failUnverified writes the deliveries and entries of those kept, and counts the
 // others on one entry of their site.
-func (db *DB) failUnverified(ctx context.Context, tx *sql.Tx, kept []*unverified, flood map[string][]*unverified) error {
+func (db *DB) failUnverified(ctx context.Context, tx *txn, kept []*unverified, flood map[string][]*unverified) error {
 	rows := make([]delivery, len(kept))
 	for i, u := range kept {
 		rows[i] = delivery{Delivery: u.Delivery, packed: u.packed}

@@ -72,7 +72,11 @@ type Server struct {
 	// formKey signs intake forms; sourceKey hides senders' addresses.
 	formKey, sourceKey []byte
 	streams            streams
-	unverified         chan struct{}         // one place for each unverified delivery that is being kept
+	large              slots                 // for large webhook bodies
+	waiting            slots                 // for verified deliveries on their way to the disk
+	forgers            slots                 // for unverified ones
+	forgeryLimit       *httprate.RateLimiter // of sources
+	siteForgeryLimit   *httprate.RateLimiter // of sites
 	formLimit          *httprate.RateLimiter // of sources
 	hintLimit          *httprate.RateLimiter // of references
 	hintSourceLimit    *httprate.RateLimiter // of sources
@@ -90,10 +94,6 @@ const maxHints = 10
 // Cal.com, which answers 120 a minute; a source can send forms for many references.
 const maxSourceHints = 100
 
-// maxUnverified is how many deliveries that proved nothing may wait for the disk at
-// once; the others wait for these. A real one waits behind no more of them.
-const maxUnverified = 4
-
 // New checks the configuration and builds the server. An error names the site.
 func New(c Config) (*Server, error) {
 	if c.Now == nil {
@@ -105,7 +105,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		Config: c, byHost: map[string]*Site{}, byID: map[string]*Site{},
 		formKey: derive(c.Keys[0], "form"), sourceKey: derive(c.Keys[0], "source"),
-		unverified:      make(chan struct{}, maxUnverified),
+		large: make(slots, maxLarge), waiting: make(slots, maxWaiting), forgers: make(slots, maxForgers),
+		forgeryLimit: silent(maxForgery), siteForgeryLimit: silent(maxSiteFlow),
 		formLimit:       httprate.NewRateLimiter(maxForms, time.Minute),
 		hintLimit:       httprate.NewRateLimiter(maxHints, time.Hour),
 		hintSourceLimit: httprate.NewRateLimiter(maxSourceHints, time.Hour),
@@ -117,6 +118,11 @@ func New(c Config) (*Server, error) {
 	}
 	s.handler = s.chain(s.routes())
 	return s, nil
+}
+
+// silent is a limit for a minute that writes nothing about itself into answers.
+func silent(limit int) *httprate.RateLimiter {
+	return httprate.NewRateLimiter(limit, time.Minute, httprate.WithResponseHeaders(httprate.ResponseHeaders{}))
 }
 
 func (s *Server) add(site *Site) error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -72,7 +73,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, site *Site) erro
 		s.showProblems(w, site, v, r.PostForm, problems)
 		return nil
 	}
-	kept, err := s.Store.CreateLead(r.Context(), sub, site.Pipeline)
+	ctx, cancel := context.WithTimeout(r.Context(), keepDeadline)
+	defer cancel()
+	kept, err := s.Store.CreateLead(ctx, sub, site.Pipeline)
 	if err != nil {
 		return err
 	}

@@ -1,21 +1,49 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"handoff"
 	"handoff/internal/calcom"
 )
 
-// webhookDeadline bounds how long Cal.com waits for our disk: a self-hosted one
+// keepDeadline bounds how long somebody waits for our disk: a self-hosted Cal.com
 // keeps the visitor's Confirm button waiting that long.
-const webhookDeadline = 10 * time.Second
+const keepDeadline = 10 * time.Second
+
+// Bounds on what is in memory at once. Who finds no place is asked to come again;
+// nothing is kept of it.
+const (
+	smallBody   = 16 << 10 // bytes; Cal.com's own have fewer than 5,000
+	maxLarge    = 64       // bodies above that, from anybody
+	maxWaiting  = 2048     // verified deliveries that wait for the disk
+	maxForgers  = 1024     // unverified ones, in a line of their own
+	maxForgery  = 100      // unverified ones of one source in a minute that are looked at
+	maxSiteFlow = 1000     // and of one site
+)
+
+// slots bound how many do something at once.
+type slots chan struct{}
+
+// take takes a place, and reports whether there was one. It does not wait.
+func (p slots) take() bool {
+	select {
+	case p <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p slots) leave() { <-p }
 
 // receiveWebhook takes one delivery from Cal.com.
 //
@@ -25,7 +53,7 @@ const webhookDeadline = 10 * time.Second
 //	413  body over calcom.MaxBody
 //	415  signed, but not sent as JSON; kept in the failure queue
 //	422  signed, but not understood; kept in the failure queue
-//	503  could not be stored: Cal.com's hosted service sends it again
+//	503  could not be stored, or too many at once: Cal.com's hosted service sends it again
 //
 // Never 410, at which Cal.com switches the webhook off, and never a 3xx, which it
 // does not follow. The answer waits for nothing but the disk.
@@ -35,9 +63,13 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, "no such site", "Check the end of the webhook's address in Cal.com.")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, calcom.MaxBody))
+	body, done, err := s.readBody(w, r)
+	defer done()
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errBusy):
+		s.comeAgain(w)
+		return
 	case errors.As(err, &tooLarge):
 		answer(w, http.StatusRequestEntityTooLarge, "body too large", "Cal.com's own bodies are far smaller.")
 		return
@@ -45,53 +77,79 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, "body incomplete", "Send it again.")
 		return
 	}
-	// From here on the delivery is ours to keep: a sender that hangs up must not
-	// undo the write.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), webhookDeadline)
-	defer cancel()
 	d := calcom.NewDelivery(r.Header, body)
 	kept := handoff.Delivery{
-		Site: site.ID, Digest: d.Digest(site.ID), Signature: clip(d.Signature, 200), ContentType: clip(d.ContentType, 100),
-		Body: calcom.Redact(body), Source: s.Source(r), ReceivedAt: s.Now().UTC(),
+		Site: site.ID, Digest: d.Digest(site.ID), Signature: header(d.Signature, 200), ContentType: header(d.ContentType, 100),
+		Source: s.Source(r), ReceivedAt: s.Now().UTC(),
 	}
-	event, err := calcom.Open(site.trust(kept.ReceivedAt), d)
+	trust := site.trust(kept.ReceivedAt)
+	trust.Undiagnosed = s.forging(kept)
+	event, err := calcom.Open(trust, d)
+	// From here on the delivery is ours to keep: a sender that hangs up must not
+	// undo the write.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keepDeadline)
+	defer cancel()
 	var refusal *calcom.Refusal
-	if errors.As(err, &refusal) {
-		s.refuse(ctx, w, kept, refusal)
-		return
+	switch {
+	case !errors.As(err, &refusal):
+		s.accept(ctx, w, kept, body, event)
+	case errors.Is(refusal, handoff.ErrUnverified):
+		s.distrust(ctx, w, r, kept, body, refusal)
+	default:
+		s.refuse(ctx, w, kept, body, refusal)
 	}
-	kept.Trigger = event.Trigger
-	isNew, err := s.Store.KeepEvent(ctx, kept, event)
-	if err != nil {
-		s.notKept(w, site.ID, err)
-		return
-	}
-	if isNew {
-		answer(w, http.StatusOK, "stored", "")
-		return
-	}
-	answer(w, http.StatusOK, "already stored", "")
 }
 
-// refuse keeps a delivery that is not an event, and says so. The answer names no
-// more than a stranger may know; the failure queue says the rest.
-func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, refusal *calcom.Refusal) {
-	d.Trigger = refusal.Trigger
-	if errors.Is(refusal, handoff.ErrUnverified) {
-		select {
-		case s.unverified <- struct{}{}:
-			defer func() { <-s.unverified }()
-		case <-ctx.Done():
-			s.notKept(w, d.Site, ctx.Err())
-			return
-		}
-		if err := s.Store.KeepUnverified(ctx, d, refusal.Reason, refusal.Detail); err != nil {
-			s.notKept(w, d.Site, err)
-			return
-		}
-		answer(w, http.StatusUnauthorized, "signature missing or wrong", "Enter this site's webhook secret in the webhook's settings in Cal.com.")
+// readBody reads at most calcom.MaxBody. Small bodies, as Cal.com's are, need no
+// place, so that nobody's large ones keep them out. done gives the place back.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
+	done = func() {}
+	var b bytes.Buffer
+	if n := r.ContentLength; n > 0 {
+		b.Grow(int(min(n, smallBody)) + bytes.MinRead)
+	}
+	in := http.MaxBytesReader(w, r.Body, calcom.MaxBody)
+	if n, err := b.ReadFrom(io.LimitReader(in, smallBody+1)); err != nil || n <= smallBody {
+		return b.Bytes(), done, err
+	}
+	if !s.large.take() {
+		return nil, done, errBusy
+	}
+	_, err = b.ReadFrom(in)
+	return b.Bytes(), s.large.leave, err
+}
+
+// header is a header's value as it can be stored: cut, and what is no text in it
+// replaced, which PostgreSQL refuses.
+func header(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "\uFFFD") }
+
+// accept keeps an event.
+func (s *Server) accept(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, body []byte, event handoff.Event) {
+	if !s.waiting.take() {
+		s.comeAgain(w)
 		return
 	}
+	defer s.waiting.leave()
+	d.Trigger, d.Body = event.Trigger, calcom.RedactEvent(body)
+	isNew, err := s.Store.KeepEvent(ctx, d, event)
+	switch {
+	case err != nil:
+		s.notKept(w, d.Site, err)
+	case isNew:
+		answer(w, http.StatusOK, "stored", "")
+	default:
+		answer(w, http.StatusOK, "already stored", "")
+	}
+}
+
+// refuse keeps what Cal.com signed and we could not read, and says so.
+func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, body []byte, refusal *calcom.Refusal) {
+	if !s.waiting.take() {
+		s.comeAgain(w)
+		return
+	}
+	defer s.waiting.leave()
+	d.Trigger, d.Body = refusal.Trigger, calcom.Redact(body)
 	if err := s.Store.KeepNotUnderstood(ctx, d, refusal.Reason, refusal.Detail); err != nil {
 		s.notKept(w, d.Site, err)
 		return
@@ -103,8 +161,46 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.De
 	answer(w, status, "not understood", "Remove the custom payload template from the webhook in Cal.com. The body waits in the failure queue.")
 }
 
+// distrust keeps what proved nothing, or, of who sends too much of it, only the
+// number. The answer names no more than a stranger may know; the failure queue
+// says the rest.
+func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Request, d handoff.Delivery, body []byte, refusal *calcom.Refusal) {
+	if !s.forgers.take() {
+		s.comeAgain(w)
+		return
+	}
+	defer s.forgers.leave()
+	var err error
+	if s.forgeryLimit.OnLimit(w, r, forger(d)) || s.siteForgeryLimit.OnLimit(w, r, d.Site) {
+		err = s.Store.CountUnverified(ctx, d)
+	} else {
+		d.Body = calcom.Redact(body)
+		err = s.Store.KeepUnverified(ctx, d, refusal.Reason, refusal.Detail)
+	}
+	if err != nil {
+		s.notKept(w, d.Site, err)
+		return
+	}
+	answer(w, http.StatusUnauthorized, "signature missing or wrong", "Enter this site's webhook secret in the webhook's settings in Cal.com.")
+}
+
+// forging reports that a delivery, if it proves nothing, is only counted.
+func (s *Server) forging(d handoff.Delivery) bool {
+	ofSource, _, _ := s.forgeryLimit.Status(forger(d))
+	ofSite, _, _ := s.siteForgeryLimit.Status(d.Site)
+	return !ofSource || !ofSite
+}
+
+// forger is what unverified deliveries are counted by: a part of the source's
+// digest, so that a million sources are no million counters.
+func forger(d handoff.Delivery) string { return d.Source[:4] }
+
 func (s *Server) notKept(w http.ResponseWriter, site string, err error) {
 	s.Log.Error("a delivery could not be stored", "site", site, "err", err)
+	s.comeAgain(w)
+}
+
+func (s *Server) comeAgain(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "10")
 	answer(w, http.StatusServiceUnavailable, "could not be stored", "Send it again.")
 }
@@ -119,6 +215,3 @@ func answer(w http.ResponseWriter, status int, result, do string) {
 		Do     string `json:"do,omitempty"`
 	}{result, do})
 }
-
-// clip cuts a header for storing.
-func clip(s string, n int) string { return s[:min(len(s), n)] }
