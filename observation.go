@@ -83,12 +83,12 @@ type Person struct {
 // An Observation is one trusted fact about a booking, in our words. It is never
 // changed once it is kept. Empty fields say nothing; they never erase.
 type Observation struct {
-	ID      string `json:"id"`   // the event's ID, or our own for the API's answers and decisions
-	Site    string `json:"site"` // site slug
-	Source  Source `json:"source"`
+	ID      string `json:"id,omitempty"`   // the event's ID, or our own for the API's answers and decisions
+	Site    string `json:"site,omitempty"` // site slug
+	Source  Source `json:"source,omitempty"`
 	Trigger string `json:"trigger,omitempty"` // Cal.com's name of the event; empty for other sources
 
-	UID         string `json:"uid"`
+	UID         string `json:"uid,omitempty"`
 	Seat        string `json:"seat,omitempty"`
 	Predecessor string `json:"predecessor,omitempty"` // uid that this booking replaced (rescheduleUid)
 	ICalUID     string `json:"icalUid,omitempty"`     // the same along a chain, but often absent

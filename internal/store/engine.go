@@ -32,13 +32,13 @@ type engine struct {
 
 	lock string // ends a SELECT whose rows this transaction will update
 	skip string // the same, and passes over rows that others hold
-	turn string // waits for the turn of whoever names the same text, until the end of the transaction; empty: writers take turns anyway
-	free string // the same, but tells whether it got the turn and does not wait
+	turn string // waits for the turns of whoever names the same texts, until the end of the transaction; empty: writers take turns anyway
+	free string // the same for one, but tells whether it got the turn and does not wait
 
-	prepares              bool // statements have to be prepared by us
-	deliverers            int  // transactions with deliveries at once
-	clerks, formsTogether int  // transactions with forms at once, and forms in one
-	relays                bool // several processes can share a store, and tell each other what changed
+	gather   string // gathers statistics for its plans; empty: it needs none
+	prepares bool   // statements have to be prepared by us
+	writers  int    // transactions of one kind at once
+	relays   bool   // several processes can share a store, and tell each other what changed
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -58,7 +58,7 @@ var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	again:     func(error) bool { return false },
-	prepares:  true, deliverers: 1, clerks: 1, formsTogether: 64,
+	prepares:  true, writers: 1,
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -69,13 +69,14 @@ var postgres = engine{
 		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
 	},
 	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
-	turn: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+	turn: "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM (VALUES?) AS names (name)",
 	free: "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))",
 	again: func(err error) bool {
 		var pg *pgconn.PgError // deadlock_detected, serialization_failure
 		return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 	},
-	deliverers: 2, clerks: 8, formsTogether: 1, relays: true, // a statement's way to the server is longer than its commit is dear
+	gather:  "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
+	writers: 2, relays: true, // while one waits for the disk, another can be filled
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal
@@ -143,14 +144,14 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// turn makes a transaction wait for the turn of a name, so that what must not
-// happen at once does not.
-func (db *DB) turn(ctx context.Context, tx *txn, name string) error {
+// turn makes a transaction wait for the turns of names, which are sorted, so that
+// what must not happen at once does not.
+func (db *DB) turn(ctx context.Context, tx *txn, names ...string) error {
 	if db.engine.turn == "" {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, db.engine.turn, name); err != nil {
-		return fmt.Errorf("waiting for %s: %w", name, err)
+	if err := many(ctx, tx, db.engine.turn, nil, column(names), nil); err != nil {
+		return fmt.Errorf("waiting for a turn: %w", err)
 	}
 	return nil
 }

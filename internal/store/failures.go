@@ -105,8 +105,8 @@ func (f FailureView) Text() handoff.ReasonText { return f.Reason.Text() }
 const failureColumns = `f.id, f.site, f.kind, f.reason, f.detail, f.verified, f.uid, f.seat, f.lead_id, f.digest,
 	f.received_at, f.last_at, f.settled_at, f.settled_by,
 	CASE WHEN f.uid = '' THEN f.count ELSE coalesce((
-		SELECT sum(d.count) FROM events e JOIN deliveries d ON d.site = e.site AND d.event_id = e.id
-		WHERE e.site = f.site AND e.uid = f.uid AND e.seat = f.seat), f.count) END`
+		SELECT sum(d.count) FROM observations o JOIN deliveries d ON d.site = o.site AND d.event_id = o.id
+		WHERE o.site = f.site AND o.uid = f.uid AND o.seat = f.seat), f.count) END`
 
 func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 	var f FailureView
@@ -186,7 +186,7 @@ func (db *DB) Failure(ctx context.Context, id string) (FailureDetail, error) {
 		SELECT d.received_at, d.last_at, d.count, d.trigger_name, d.content_type, d.verified, d.body FROM deliveries d
 		WHERE d.site = $1 AND (
 			($2 <> '' AND d.digest = $2 AND d.verified = $3) OR
-			($4 <> '' AND d.event_id IN (SELECT e.id FROM events e WHERE e.site = $1 AND e.uid = $4 AND e.seat = $5)))
+			($4 <> '' AND d.event_id IN (SELECT o.id FROM observations o WHERE o.site = $1 AND o.uid = $4 AND o.seat = $5)))
 		ORDER BY d.received_at LIMIT 50`, f.Site, f.digest, f.Verified, f.UID, f.Seat)
 	received, err := collect(rows, err, func(r *sql.Rows) (v ReceivedView, err error) {
 		var at, last stamp

@@ -34,12 +34,30 @@ type fact struct {
 	doc string
 }
 
+// newFact writes the document of an observation, without what has a column.
 func newFact(o *handoff.Observation) (*fact, error) {
-	doc, err := json.Marshal(o)
+	rest := *o
+	rest.ID, rest.Site, rest.Source, rest.UID, rest.Seat, rest.Predecessor, rest.ICalUID = "", "", "", "", "", "", ""
+	doc, err := json.Marshal(rest)
 	if err != nil {
 		return nil, fmt.Errorf("observation: %w", err)
 	}
 	return &fact{o, string(doc)}, nil
+}
+
+// factColumns are what scanFact reads, of observations as o.
+const factColumns = `o.site, o.id, o.source, o.uid, o.seat, o.predecessor, o.ical_uid, o.doc`
+
+// scanFact reads an observation, and more columns behind it.
+func scanFact(r *sql.Rows, more ...any) (o handoff.Observation, err error) {
+	var id, site, uid, seat, predecessor, ical, doc string
+	var source handoff.Source
+	if err := r.Scan(append([]any{&site, &id, &source, &uid, &seat, &predecessor, &ical, &doc}, more...)...); err != nil {
+		return o, err
+	}
+	err = decodeDoc(doc, &o)
+	o.ID, o.Site, o.Source, o.UID, o.Seat, o.Predecessor, o.ICalUID = id, site, source, uid, seat, predecessor, ical
+	return o, err
 }
 
 // KeepEvent stores a verified delivery, the event it tells, its observation and
@@ -73,7 +91,7 @@ func (db *DB) KeepNotUnderstood(ctx context.Context, d handoff.Delivery, reason 
 // another that waits for it.
 func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
 	err := db.tx(ctx, func(tx *txn) error {
-		for _, step := range []func(context.Context, *txn, []*verified) error{db.countVerified, db.settleProved, db.keepEvents, db.failVerified} {
+		for _, step := range []func(context.Context, *txn, []*verified) error{db.countVerified, db.settleProved, db.keepFacts, db.failVerified} {
 			if err := step(ctx, tx, batch); err != nil {
 				return err
 			}
@@ -81,6 +99,7 @@ func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
 		return nil
 	})
 	if err == nil {
+		db.tender.wrote(len(batch))
 		db.tellKept(batch)
 	}
 	return err
@@ -100,11 +119,11 @@ func (db *DB) tellKept(batch []*verified) {
 func (db *DB) countVerified(ctx context.Context, tx *txn, batch []*verified) error {
 	var rows []delivery
 	for _, v := range batch {
-		var event string
+		d := delivery{Delivery: v.Delivery, packed: v.packed, verified: true}
 		if v.event != nil {
-			event = v.event.ID
+			d.event, d.ignored = v.event.ID, v.event.Ignored
 		}
-		rows = append(rows, delivery{Delivery: v.Delivery, packed: v.packed, event: event, verified: true})
+		rows = append(rows, d)
 	}
 	counted, err := countDeliveries(ctx, tx, rows)
 	if err != nil {
@@ -135,7 +154,8 @@ func compareSiteKeys(a, b siteKey) int {
 type delivery struct {
 	handoff.Delivery
 	packed   []byte
-	event    string
+	event    string // the ID of the event it told; empty: of none
+	ignored  string // the rule by which that says nothing of a booking
 	verified bool
 }
 
@@ -164,13 +184,13 @@ func countDeliveries(ctx context.Context, tx *txn, deliveries []delivery) (map[s
 	for _, key := range slices.SortedFunc(maps.Keys(unique), compareSiteKeys) {
 		d := unique[key]
 		rows = append(rows, []any{
-			d.Site, d.Digest, d.verified, d.Signature, opt(&d.event), d.Trigger, d.ContentType, d.Source, d.packed, times[key],
+			d.Site, d.Digest, d.verified, d.Signature, opt(&d.event), d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, times[key],
 			stamp{d.ReceivedAt}, stamp{last[key]},
 		})
 	}
 	out := map[siteKey]counted{}
 	err := many(ctx, tx, `
-		INSERT INTO deliveries (site, digest, verified, signature, event_id, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
+		INSERT INTO deliveries (site, digest, verified, signature, event_id, ignored, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
 		ON CONFLICT (site, digest, verified) DO UPDATE SET count = deliveries.count + excluded.count, last_at = excluded.last_at
 		RETURNING site, digest, received_at, count`, nil, rows, func(r *sql.Rows) error {
 		var key siteKey
@@ -209,63 +229,48 @@ func (db *DB) settleProved(ctx context.Context, tx *txn, batch []*verified) erro
 // subject is what a failure about a delivery is about.
 func (v *verified) subject() string { return "delivery/" + v.Digest }
 
-// keepEvents stores the events that are new, their observations and the work
-// that follows.
-func (db *DB) keepEvents(ctx context.Context, tx *txn, batch []*verified) error {
-	events := map[siteKey]*verified{}
+// keepFacts stores the observations of the events that are new, and the work that
+// follows. An event that tells nothing of a booking is no more than its delivery.
+func (db *DB) keepFacts(ctx context.Context, tx *txn, batch []*verified) error {
+	facts, of := make([]*fact, 0, len(batch)), map[siteKey]*verified{}
 	for _, v := range batch {
-		v.isNew = false
-		if v.event == nil {
+		v.isNew = !v.known && v.fact == nil
+		if v.fact == nil {
 			continue
 		}
-		if key := (siteKey{v.Site, v.event.ID}); events[key] == nil {
-			events[key] = v
-		}
-	}
-	var rows [][]any
-	for _, key := range slices.SortedFunc(maps.Keys(events), compareSiteKeys) {
-		e, at := events[key].event, events[key].ReceivedAt
-		var uid, seat string
-		if e.Observation != nil {
-			uid, seat = e.Observation.UID, e.Observation.Seat
-		}
-		rows = append(rows, []any{e.Site, e.ID, e.Trigger, uid, seat, e.Ignored, stamp{e.CreatedAt}, stamp{at}})
-	}
-	var facts []*fact
-	err := many(ctx, tx, `
-		INSERT INTO events (site, id, trigger_name, uid, seat, ignored, created_at, received_at) VALUES?
-		ON CONFLICT (site, id) DO NOTHING RETURNING site, id`, nil, rows, func(r *sql.Rows) error {
-		var key siteKey
-		if err := r.Scan(&key.site, &key.key); err != nil {
-			return err
-		}
-		v := events[key]
-		v.isNew = true
-		if v.fact != nil {
+		if key := (siteKey{v.Site, v.fact.ID}); of[key] == nil {
+			of[key] = v
 			facts = append(facts, v.fact)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("event: %w", err)
 	}
-	return db.observe(ctx, tx, facts)
+	return db.observe(ctx, tx, facts, func(f *fact) { of[siteKey{f.Site, f.ID}].isNew = true })
 }
 
-// observe keeps observations and the work of reconciling their bookings. It is
-// the one door for facts: from events, from the API, and from operators.
-func (db *DB) observe(ctx context.Context, tx *txn, facts []*fact) error {
+// observe keeps observations that are new, and the work of reconciling their
+// bookings. It is the one door for facts: from events, from the API, and from
+// operators.
+func (db *DB) observe(ctx context.Context, tx *txn, facts []*fact, isNew func(*fact)) error {
 	slices.SortFunc(facts, func(a, b *fact) int { return compareSiteKeys(siteKey{a.Site, a.ID}, siteKey{b.Site, b.ID}) })
 	now := stamp{db.now()}
-	rows := make([][]any, len(facts))
-	work := make([]dueRow, len(facts))
+	rows, byKey := make([][]any, len(facts)), map[siteKey]*fact{}
 	for i, f := range facts {
-		rows[i] = []any{f.Site, f.ID, f.UID, f.Seat, f.Predecessor, f.ICalUID, f.doc, now}
-		work[i] = dueRow{f.Site, KindReconcile, f.UID, atOnce}
+		rows[i] = []any{f.Site, f.ID, f.Source, f.UID, f.Seat, f.Predecessor, f.ICalUID, f.doc, now}
+		byKey[siteKey{f.Site, f.ID}] = f
 	}
+	var work []dueRow
 	err := many(ctx, tx, `
-		INSERT INTO observations (site, id, uid, seat, predecessor, ical_uid, doc, received_at) VALUES?
-		ON CONFLICT (site, id) DO NOTHING`, nil, rows, nil)
+		INSERT INTO observations (site, id, source, uid, seat, predecessor, ical_uid, doc, received_at) VALUES?
+		ON CONFLICT (site, id) DO NOTHING RETURNING site, id`, nil, rows, func(r *sql.Rows) error {
+		var key siteKey
+		err := r.Scan(&key.site, &key.key)
+		if err != nil {
+			return err
+		}
+		f := byKey[key]
+		work = append(work, dueRow{f.Site, KindReconcile, f.UID, atOnce})
+		isNew(f)
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("observation: %w", err)
 	}
@@ -334,7 +339,7 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 			ours := slices.Contains(eventTypes, o.EventType)
 			if !ours {
 				var err error
-				if ours, err = exists(ctx, tx, `SELECT 1 FROM events WHERE site = $1 AND uid = $2`, w.Site, o.UID); err != nil {
+				if ours, err = exists(ctx, tx, `SELECT 1 FROM observations WHERE site = $1 AND uid = $2 AND source = $3`, w.Site, o.UID, handoff.FromEvent); err != nil {
 					return err
 				}
 			}
@@ -347,7 +352,7 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 			}
 			facts = append(facts, f)
 		}
-		if err := db.observe(ctx, tx, facts); err != nil {
+		if err := db.observe(ctx, tx, facts, func(*fact) {}); err != nil {
 			return err
 		}
 		if len(facts) > 0 {

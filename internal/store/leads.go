@@ -29,108 +29,155 @@ func (db *DB) CreateLead(ctx context.Context, s handoff.Submission, pipeline han
 	if err := db.forms.enter(ctx, f); err != nil {
 		return handoff.Submission{}, fmt.Errorf("submission: %w", err)
 	}
-	return f.kept, f.refused
+	if f.refused != nil {
+		return handoff.Submission{}, fmt.Errorf("submission: %w", f.refused)
+	}
+	return f.kept, nil
 }
 
 // A form is a submission on its way to the disk.
 type form struct {
 	sent    handoff.Submission
 	stage   handoff.Stage // of a lead that it opens
+	digest  string        // of what was sent
 	kept    handoff.Submission
+	known   bool  // the same was kept before
+	follows bool  // the same form opened its lead before
 	refused error // it changed nothing, and others are kept all the same
 }
 
+func (f *form) turn() string { return "form/" + f.sent.Site + "/" + f.sent.Form }
+
 // keepForms stores forms in one transaction.
 func (db *DB) keepForms(ctx context.Context, batch []*form) error {
-	err := db.tx(ctx, func(tx *txn) (err error) {
-		for _, f := range batch {
-			f.kept, f.refused = handoff.Submission{}, nil
-			f.kept, err = db.keepForm(ctx, tx, f.sent, f.stage)
-			if errors.Is(err, handoff.ErrInvalid) {
-				f.kept, f.refused = handoff.Submission{}, fmt.Errorf("submission: %w", err)
-			} else if err != nil {
+	err := db.tx(ctx, func(tx *txn) error {
+		for _, step := range []func(context.Context, *txn, []*form) error{db.findForms, db.openLeads, db.keepSubmissions} {
+			if err := step(ctx, tx, batch); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err == nil {
+		db.tender.wrote(len(batch))
 		db.tellAll(TopicLeads)
 	}
 	return err
 }
 
-// keepForm stores one. It returns ErrInvalid before it writes, or not at all.
-func (db *DB) keepForm(ctx context.Context, tx *txn, s handoff.Submission, stage handoff.Stage) (handoff.Submission, error) {
-	s.At = db.now().UTC()
-	digest, doc, err := encodeSubmission(s)
-	if err != nil {
-		return s, err
+// findForms finds what each rendered form made before: the same submission, or at
+// least its lead. A double click sends two at once, so forms of one name wait for
+// one another.
+func (db *DB) findForms(ctx context.Context, tx *txn, batch []*form) error {
+	var turns []string
+	for _, f := range batch {
+		turns = append(turns, f.turn())
 	}
-	if err := db.turn(ctx, tx, "form/"+s.Site+"/"+s.Form); err != nil { // a double click sends two at once
-		return s, err
+	slices.Sort(turns)
+	turns = slices.Compact(turns)
+	if err := db.turn(ctx, tx, turns...); err != nil {
+		return err
 	}
-	found, err := db.sameForm(ctx, tx, s, digest)
-	if err != nil || found.ID != "" {
-		s.ID, s.Lead = found.ID, found.Lead
-		return s, err
+	var rows [][]any
+	for _, f := range batch {
+		rows = append(rows, []any{f.sent.Site, f.sent.Form})
 	}
-	s.ID, s.Lead = handoff.SubmissionID(newID("sub")), found.Lead
-	if s.Lead == "" {
-		s.Lead = handoff.LeadID(newID("lead"))
-		err = db.openLead(ctx, tx, s, stage)
-	} else {
-		_, err = tx.ExecContext(ctx, `
-			UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
-			s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At})
-	}
-	if err != nil {
-		return s, err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		s.Site, s.ID, s.Lead, s.Service, s.Form, digest, doc, stamp{s.At})
-	return s, err
-}
-
-// sameForm finds what the rendered form already made: the same submission, or at
-// least its lead.
-func (db *DB) sameForm(ctx context.Context, tx *txn, s handoff.Submission, digest string) (found handoff.Submission, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, lead_id, digest FROM submissions WHERE site = $1 AND form = $2`, s.Site, s.Form)
-	type row struct {
-		id     handoff.SubmissionID
-		lead   handoff.LeadID
-		digest string
-	}
-	made, err := collect(rows, err, func(r *sql.Rows) (v row, err error) {
-		return v, r.Scan(&v.id, &v.lead, &v.digest)
+	made := map[string][]handoff.Submission{}
+	digests := map[handoff.SubmissionID]string{}
+	err := many(ctx, tx, `SELECT site, form, id, lead_id, digest FROM submissions WHERE (site, form) IN?`, nil, rows, func(r *sql.Rows) error {
+		var s handoff.Submission
+		var digest string
+		err := r.Scan(&s.Site, &s.Form, &s.ID, &s.Lead, &digest)
+		if digests[s.ID] == "" {
+			f := form{sent: s}
+			made[f.turn()] = append(made[f.turn()], s)
+		}
+		digests[s.ID] = digest
+		return err
 	})
 	if err != nil {
-		return found, err
+		return fmt.Errorf("submissions: %w", err)
+	}
+	for _, f := range batch {
+		if err := f.decide(made[f.turn()], digests, db.now().UTC()); err != nil {
+			return err
+		}
+		if !f.known && f.refused == nil {
+			made[f.turn()] = append(made[f.turn()], f.kept)
+			digests[f.kept.ID] = f.digest
+		}
+	}
+	return nil
+}
+
+// decide gives a submission its ID and lead, after those that the same form made.
+func (f *form) decide(made []handoff.Submission, digests map[handoff.SubmissionID]string, now time.Time) (err error) {
+	f.kept, f.known, f.follows, f.refused = f.sent, false, len(made) > 0, nil
+	f.kept.At = now
+	if f.digest, err = digestOf(f.kept); err != nil {
+		return err
 	}
 	for _, m := range made {
-		found.Lead = m.lead
-		if m.digest == digest {
-			found.ID = m.id
-			return found, nil
+		if f.kept.Lead = m.Lead; digests[m.ID] == f.digest {
+			f.kept.ID, f.known = m.ID, true
+			return nil
 		}
 	}
 	if len(made) >= maxPerForm {
-		return found, fmt.Errorf("this form was sent %d times: %w", len(made), handoff.ErrInvalid)
+		f.refused = fmt.Errorf("this form was sent %d times: %w", len(made), handoff.ErrInvalid)
+		return nil
 	}
-	return found, nil
+	f.kept.ID = handoff.SubmissionID(newID("sub"))
+	if !f.follows {
+		f.kept.Lead = handoff.LeadID(newID("lead"))
+	}
+	return nil
 }
 
-func (db *DB) openLead(ctx context.Context, tx *txn, s handoff.Submission, stage handoff.Stage) error {
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
-		s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, stage, stamp{s.At}); err != nil {
-		return err
+// openLeads opens the leads of new forms, and corrects those of forms that were
+// sent again.
+func (db *DB) openLeads(ctx context.Context, tx *txn, batch []*form) error {
+	var rows, changes [][]any
+	for _, f := range batch {
+		if s := f.kept; !f.known && !f.follows && f.refused == nil {
+			rows = append(rows, []any{s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, f.stage, stamp{s.At}, stamp{s.At}})
+			changes = append(changes, changeRow(s.Site, s.Lead, handoff.Change{At: s.At, To: f.stage, Cause: string(s.ID), Note: "the form was sent"}))
+		}
 	}
-	opened := handoff.Change{At: s.At, To: stage, Cause: string(s.ID), Note: "the form was sent"}
-	return writeChanges(ctx, tx, [][]any{changeRow(s.Site, s.Lead, opened)})
+	err := many(ctx, tx, `INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at) VALUES?`, nil, rows, nil)
+	if err != nil {
+		return fmt.Errorf("leads: %w", err)
+	}
+	for _, f := range batch {
+		if s := f.kept; !f.known && f.follows && f.refused == nil {
+			if _, err := tx.ExecContext(ctx, `
+				UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
+				s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At}); err != nil {
+				return fmt.Errorf("lead: %w", err)
+			}
+		}
+	}
+	return writeChanges(ctx, tx, changes)
+}
+
+func (db *DB) keepSubmissions(ctx context.Context, tx *txn, batch []*form) error {
+	var rows [][]any
+	for _, f := range batch {
+		s := f.kept
+		if f.known || f.refused != nil {
+			continue
+		}
+		doc, err := json.Marshal(s)
+		if err != nil {
+			return fmt.Errorf("submission: %w", err)
+		}
+		rows = append(rows, []any{s.Site, s.ID, s.Lead, s.Service, s.Form, f.digest, string(doc), stamp{s.At}})
+	}
+	err := many(ctx, tx, `INSERT INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at) VALUES?`, nil, rows, nil)
+	if err != nil {
+		return fmt.Errorf("submissions: %w", err)
+	}
+	return nil
 }
 
 // changeRow is a change of a lead's stage as a row of writeChanges.
@@ -146,19 +193,15 @@ func writeChanges(ctx context.Context, tx *txn, rows [][]any) error {
 	return nil
 }
 
-// encodeSubmission writes what was sent, without what differs between two sends
-// of the same: the time. Context and consent belong to the stored document only.
-func encodeSubmission(s handoff.Submission) (digest, doc string, err error) {
+// digestOf is of what was sent, without what differs between two sends of the
+// same: the time. Context and the wording of consent belong to the document only.
+func digestOf(s handoff.Submission) (string, error) {
 	sent, err := json.Marshal([]any{s.Service, s.Name, s.Email, s.Phone, s.Message, s.Answers, s.Consent.Given})
 	if err != nil {
-		return "", "", fmt.Errorf("submission: %w", err)
+		return "", fmt.Errorf("submission: %w", err)
 	}
 	sum := sha256.Sum256(sent)
-	b, err := json.Marshal(s)
-	if err != nil {
-		return "", "", fmt.Errorf("submission: %w", err)
-	}
-	return hex.EncodeToString(sum[:]), string(b), nil
+	return hex.EncodeToString(sum[:]), nil
 }
 
 const leadColumns = `id, site, service, name, email, phone, stage, manual_stage, manual_ruled, created_at, updated_at`
@@ -287,16 +330,13 @@ func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
 
 func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT DISTINCT o.doc, o.received_at, o.id FROM observations o JOIN bookings b ON b.site = o.site AND b.uid = o.uid AND (o.seat = '' OR o.seat = b.seat)
+		SELECT DISTINCT `+factColumns+`, o.received_at FROM observations o JOIN bookings b ON b.site = o.site AND b.uid = o.uid AND (o.seat = '' OR o.seat = b.seat)
 		WHERE b.site = $1 AND b.lead_id = $2 ORDER BY o.received_at DESC, o.id DESC LIMIT 500`, d.Site, d.ID)
 	d.Facts, err = collect(rows, err, func(r *sql.Rows) (f Fact, err error) {
-		var doc, id string
 		var at stamp
-		if err := r.Scan(&doc, &at, &id); err != nil {
-			return f, err
-		}
+		f.Observation, err = scanFact(r, &at)
 		f.ReceivedAt = at.Time
-		return f, decodeDoc(doc, &f.Observation)
+		return f, err
 	})
 	slices.Reverse(d.Facts)
 	return err

@@ -38,17 +38,16 @@ type relay struct {
 	waiting chan struct{}   // there are some
 }
 
-// relay starts passing topics, until ctx ends.
+// startRelay passes topics until ctx ends.
 func (db *DB) startRelay(ctx context.Context, url string) error {
 	var schema string
 	if err := db.read.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&schema); err != nil {
 		return unavailable(err)
 	}
 	r := &relay{db: db, channel: "handoff/" + schema, self: fmt.Sprintf("%s/%d", newID("proc"), os.Getpid()), topics: map[string]bool{}, waiting: make(chan struct{}, 1)}
-	ctx, db.stopRelay = context.WithCancel(context.WithoutCancel(ctx))
 	db.relay = r
-	db.relaying.Go(func() { r.send(ctx) })
-	db.relaying.Go(func() { r.listen(ctx, url) })
+	db.background.Go(func() { r.send(ctx) })
+	db.background.Go(func() { r.listen(ctx, url) })
 	return nil
 }
 

@@ -77,6 +77,7 @@ func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 	if err != nil || len(all) == 0 {
 		return claimed, err
 	}
+	db.tender.wrote(len(all))
 	db.tellAll(append(topics, TopicLeads)...)
 	return all, nil
 }
@@ -118,14 +119,12 @@ func (r *reconciliation) load(ctx context.Context) error {
 			break
 		}
 		note := func(rows *sql.Rows) error {
-			var l loaded
-			var doc string
-			if err := rows.Scan(&doc, &l.fresh); err != nil {
+			var fresh bool
+			o, err := scanFact(rows, &fresh)
+			if err != nil {
 				return err
 			}
-			if err := decodeDoc(doc, &l.Observation); err != nil {
-				return err
-			}
+			l := loaded{o, fresh}
 			found[l.ID] = l
 			uids.add(l.UID, l.Predecessor)
 			icals.add(l.ICalUID)
@@ -136,7 +135,7 @@ func (r *reconciliation) load(ctx context.Context) error {
 			"predecessor <> '' AND predecessor IN?": newUIDs,
 			"ical_uid <> '' AND ical_uid IN?":       newICals,
 		} {
-			if err := many(ctx, r.tx, `SELECT doc, reconciled_at IS NULL FROM observations WHERE site = $1 AND `+where, []any{r.site}, column(values), note); err != nil {
+			if err := many(ctx, r.tx, `SELECT `+factColumns+`, o.reconciled_at IS NULL FROM observations o WHERE o.site = $1 AND `+where, []any{r.site}, column(values), note); err != nil {
 				return fmt.Errorf("observations: %w", err)
 			}
 		}

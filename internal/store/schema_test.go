@@ -44,7 +44,7 @@ func TestSchemasAgree(t *testing.T) {
 
 var (
 	comments = regexp.MustCompile(`--[^\n]*`)
-	types    = regexp.MustCompile(`\b(TEXT|INTEGER|BLOB|TIMESTAMPTZ|BOOLEAN|BIGINT|BYTEA)\b|COLLATE "C"|\bSTRICT\b`)
+	types    = regexp.MustCompile(`\b(TEXT|INTEGER|BLOB|TIMESTAMPTZ|BOOLEAN|BIGINT|BYTEA)\b|COLLATE "C"|\bSTRICT\b|, WITHOUT ROWID`)
 )
 
 // shape is a schema without its types and comments.

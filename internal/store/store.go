@@ -41,9 +41,10 @@ type DB struct {
 	forgeries  *line[unverified]
 	forms      *line[form]
 
-	relay     *relay // nil: no other process writes to this store
-	relaying  sync.WaitGroup
-	stopRelay context.CancelFunc
+	relay      *relay // nil: no other process writes to this store
+	tender     tender
+	background sync.WaitGroup // what relay and tender do
+	stop       context.CancelFunc
 }
 
 // Options of Open. The zero value is right.
@@ -77,22 +78,34 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		db.Close()
 		return nil, err
 	}
-	if db.engine.relays {
-		if err := db.startRelay(ctx, url); err != nil {
-			db.Close()
-			return nil, err
-		}
+	if err := db.startBackground(ctx, url); err != nil {
+		db.Close()
+		return nil, err
 	}
 	return db, nil
 }
 
-func (db *DB) startLines() {
-	db.deliveries = newLine(db.engine.deliverers, maxTogether, db.keepVerified)
-	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
-	db.forms = newLine(db.engine.clerks, db.engine.formsTogether, db.keepForms)
+// startBackground starts what a store of several processes needs beside its lines.
+func (db *DB) startBackground(ctx context.Context, url string) error {
+	ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if db.engine.gather != "" {
+		db.tender.due = make(chan struct{}, 1)
+		db.tender.next.Store(firstLook)
+		db.background.Go(func() { db.tend(ctx) })
+	}
+	if db.engine.relays {
+		return db.startRelay(ctx, url)
+	}
+	return nil
 }
 
-// maxTogether is how many deliveries are kept in one transaction at most.
+func (db *DB) startLines() {
+	db.deliveries = newLine(db.engine.writers, maxTogether, db.keepVerified)
+	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
+	db.forms = newLine(db.engine.writers, maxTogether, db.keepForms)
+}
+
+// maxTogether is how many deliveries, or forms, are kept in one transaction at most.
 const maxTogether = 128
 
 func (db *DB) migrate(ctx context.Context) error {
@@ -125,9 +138,9 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // Close closes the store. Nothing acknowledged is pending.
 func (db *DB) Close() error {
-	if db.stopRelay != nil {
-		db.stopRelay()
-		db.relaying.Wait()
+	if db.stop != nil {
+		db.stop()
+		db.background.Wait()
 	}
 	db.deliveries.close()
 	db.forgeries.close()

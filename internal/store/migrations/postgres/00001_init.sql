@@ -152,7 +152,7 @@ CREATE TABLE due (
   last_error   TEXT NOT NULL,
   PRIMARY KEY (site, kind, key)
 );
-CREATE INDEX due_next ON due (site, kind, due_at);
+CREATE INDEX due_next ON due (kind, due_at);
 
 CREATE TABLE users (
   email         TEXT NOT NULL PRIMARY KEY,

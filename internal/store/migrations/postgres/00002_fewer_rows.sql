@@ -1,0 +1,30 @@
+-- +goose Up
+-- An event is one row less: its observation has its ID, and what it told us to ignore
+-- is said where it is kept.
+
+ALTER TABLE deliveries ADD COLUMN ignored TEXT NOT NULL DEFAULT '';   -- the rule, or empty
+UPDATE deliveries SET ignored = COALESCE((SELECT e.ignored FROM events e WHERE e.site = deliveries.site AND e.id = deliveries.event_id), '')
+WHERE event_id IS NOT NULL;
+ALTER TABLE observations ADD COLUMN source TEXT NOT NULL DEFAULT '';  -- 'event', 'api' or 'operator'
+UPDATE observations SET source = CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.site = observations.site AND e.id = observations.id) THEN 'event' ELSE 'api' END;
+DROP TABLE events;
+
+-- Work is looked for site by site.
+CREATE TABLE work (
+  site         TEXT COLLATE "C" NOT NULL,
+  kind         TEXT COLLATE "C" NOT NULL,
+  key          TEXT COLLATE "C" NOT NULL,
+  version      BIGINT NOT NULL,  -- raised by every new reason to do it
+  due_at       TIMESTAMPTZ NOT NULL,
+  leased_until TIMESTAMPTZ,
+  attempts     INTEGER NOT NULL,
+  last_error   TEXT NOT NULL,
+  PRIMARY KEY (site, kind, key)
+);
+INSERT INTO work (site, kind, key, version, due_at, leased_until, attempts, last_error)
+SELECT site, kind, key, version, due_at, leased_until, attempts, last_error FROM due;
+DROP TABLE due;
+ALTER TABLE work RENAME TO due;
+CREATE INDEX due_next ON due (site, kind, due_at);
+
+-- There is no way back: a copy from before is one.
