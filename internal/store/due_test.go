@@ -84,7 +84,8 @@ func TestLeases(t *testing.T) {
 // A clock that is set back keeps no lead waiting, and puts nothing off for long.
 func TestClockSetBack(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
-		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "d1")
+		s := db.submit("f1", "Dana")
+		db.keep(db.event("e1", "u1", handoff.Accepted, s.ID), "d1")
 		db.ask("u2")
 		db.pass(store.AskAfter)
 		db.claim(store.KindAsk)
@@ -92,6 +93,9 @@ func TestClockSetBack(t *testing.T) {
 		db.pass(-24 * time.Hour)
 		if db.work() != 1 {
 			t.Error("work that is due at once waits for the clock")
+		}
+		if h := db.lead(s.Lead).History; len(h) != 2 || h[0].To != "new" || h[1].To != "booked" || h[1].At.After(h[0].At) {
+			t.Errorf("history %+v, want it in the order in which it happened", h)
 		}
 		var keys []string
 		for _, w := range db.claim(store.KindAsk) {

@@ -34,3 +34,19 @@ func (db *DB) HoldTurn(ctx context.Context, name string) (release func()) {
 	}
 	return func() { _ = tx.Rollback() }
 }
+
+// MigrateTo makes a store of an older version.
+func MigrateTo(ctx context.Context, url string, version int64) error {
+	db := &DB{engine: engineOf(url)}
+	var err error
+	if db.write, db.read, err = db.engine.open(url); err != nil {
+		return err
+	}
+	defer db.write.Close()
+	p, err := db.migrations()
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
+}

@@ -141,7 +141,7 @@ func (db *DB) openLeads(ctx context.Context, tx *txn, batch []*form) error {
 	for _, f := range batch {
 		if s := f.kept; !f.known && !f.follows && f.refused == nil {
 			rows = append(rows, []any{s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, f.stage, stamp{s.At}, stamp{s.At}})
-			changes = append(changes, changeRow(s.Site, s.Lead, handoff.Change{At: s.At, To: f.stage, Cause: string(s.ID), Note: "the form was sent"}))
+			changes = append(changes, changeRow(s.Site, s.Lead, 0, handoff.Change{At: s.At, To: f.stage, Cause: string(s.ID), Note: "the form was sent"}))
 		}
 	}
 	err := many(ctx, tx, `INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at) VALUES?`, nil, rows, nil)
@@ -180,13 +180,14 @@ func (db *DB) keepSubmissions(ctx context.Context, tx *txn, batch []*form) error
 	return nil
 }
 
-// changeRow is a change of a lead's stage as a row of writeChanges.
-func changeRow(site string, lead handoff.LeadID, c handoff.Change) []any {
-	return []any{site, lead, newID("chg"), stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
+// changeRow is the change of a lead's stage that follows so many others, as a row of
+// writeChanges.
+func changeRow(site string, lead handoff.LeadID, before int, c handoff.Change) []any {
+	return []any{site, lead, newID("chg"), before + 1, stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
 }
 
 func writeChanges(ctx context.Context, tx *txn, rows [][]any) error {
-	err := many(ctx, tx, `INSERT INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
+	err := many(ctx, tx, `INSERT INTO history (site, lead_id, id, seq, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("stage history: %w", err)
 	}
@@ -318,7 +319,7 @@ func (db *DB) readSubmissions(ctx context.Context, d *LeadDetail) error {
 
 func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT at, from_stage, to_stage, cause, note, uid, seat FROM history WHERE site = $1 AND lead_id = $2 ORDER BY id`, d.Site, d.ID)
+		SELECT at, from_stage, to_stage, cause, note, uid, seat FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq`, d.Site, d.ID)
 	d.History, err = collect(rows, err, func(r *sql.Rows) (c handoff.Change, err error) {
 		var at stamp
 		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat)

@@ -42,7 +42,7 @@ func (r *reconciliation) progress(ctx context.Context) error {
 	}
 	causes := r.causes()
 	at := map[handoff.Stage][]handoff.LeadID{} // all that were looked at: a call's time is news too
-	var changes [][]any
+	changes := map[handoff.LeadID]handoff.Change{}
 	err = many(ctx, r.tx, `SELECT `+leadColumns+` FROM leads WHERE site = $1 AND id IN?`+r.db.engine.lock, []any{r.site}, column(ids), func(rows *sql.Rows) error {
 		lead, err := scanLead(rows)
 		if err != nil {
@@ -52,9 +52,9 @@ func (r *reconciliation) progress(ctx context.Context) error {
 		at[standing.Stage] = append(at[standing.Stage], lead.ID)
 		if standing.Stage != lead.Stage {
 			cause, note := causeOf(standing, causes[lead.ID])
-			changes = append(changes, changeRow(r.site, lead.ID, handoff.Change{
+			changes[lead.ID] = handoff.Change{
 				At: r.now, From: lead.Stage, To: standing.Stage, Cause: cause, Note: note, Booking: standing.Booking,
-			}))
+			}
 		}
 		return nil
 	})
@@ -66,7 +66,28 @@ func (r *reconciliation) progress(ctx context.Context) error {
 			return fmt.Errorf("leads: %w", err)
 		}
 	}
-	return writeChanges(ctx, r.tx, changes)
+	return r.writeChanges(ctx, changes)
+}
+
+// writeChanges adds one change to the history of each of these leads.
+func (r *reconciliation) writeChanges(ctx context.Context, changes map[handoff.LeadID]handoff.Change) error {
+	ids := slices.Sorted(maps.Keys(changes))
+	before := map[handoff.LeadID]int{}
+	err := many(ctx, r.tx, `SELECT lead_id, max(seq) FROM history WHERE site = $1 AND lead_id IN? GROUP BY lead_id`, []any{r.site}, column(ids), func(rows *sql.Rows) error {
+		var id handoff.LeadID
+		var n int
+		err := rows.Scan(&id, &n)
+		before[id] = n
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("stage history: %w", err)
+	}
+	var rows [][]any
+	for _, id := range ids {
+		rows = append(rows, changeRow(r.site, id, before[id], changes[id]))
+	}
+	return writeChanges(ctx, r.tx, rows)
 }
 
 // bookingsOf reads the bookings of leads, as they are now.

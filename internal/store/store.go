@@ -109,17 +109,9 @@ func (db *DB) startLines() {
 const maxTogether = 128
 
 func (db *DB) migrate(ctx context.Context) error {
-	dir, err := fs.Sub(migrations, "migrations/"+db.engine.name)
+	p, err := db.migrations()
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	options, err := db.engine.migrating()
-	if err != nil {
-		return fmt.Errorf("store: migrations: %w", err)
-	}
-	p, err := goose.NewProvider(db.engine.dialect, db.write, dir, options...)
-	if err != nil {
-		return fmt.Errorf("store: migrations: %w", err)
+		return err
 	}
 	sources := p.ListSources()
 	newest := sources[len(sources)-1].Version
@@ -134,6 +126,22 @@ func (db *DB) migrate(ctx context.Context) error {
 		return fmt.Errorf("store: migrating: %w", err)
 	}
 	return nil
+}
+
+func (db *DB) migrations() (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations/"+db.engine.name)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	options, err := db.engine.migrating()
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	p, err := goose.NewProvider(db.engine.dialect, db.write, dir, options...)
+	if err != nil {
+		return nil, fmt.Errorf("store: migrations: %w", err)
+	}
+	return p, nil
 }
 
 // Close closes the store. Nothing acknowledged is pending.

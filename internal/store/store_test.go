@@ -24,6 +24,7 @@ type harness struct {
 	at   time.Time
 	url  string
 	path string // of the file; empty where there is none
+	make func(t *testing.T) (url, path string)
 }
 
 // onEachEngine runs a test on every engine there is.
@@ -32,7 +33,8 @@ func onEachEngine(t *testing.T, test func(t *testing.T, db *harness)) {
 	run := func(engine string, make func(t *testing.T) (url, path string)) {
 		t.Run(engine, func(t *testing.T) {
 			h := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
-			h.url, h.path = make(t)
+			h.make = make
+			h.renew()
 			h.open()
 			t.Cleanup(func() { h.Close() })
 			test(t, h)
@@ -44,6 +46,9 @@ func onEachEngine(t *testing.T, test func(t *testing.T, db *harness)) {
 	})
 	run("postgres", func(t *testing.T) (url, path string) { return newPostgres(t), "" })
 }
+
+// renew gives the harness another, empty store, which open opens.
+func (h *harness) renew() { h.url, h.path = h.make(h.t) }
 
 func (h *harness) open() {
 	h.t.Helper()

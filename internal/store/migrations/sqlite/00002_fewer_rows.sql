@@ -9,6 +9,10 @@ ALTER TABLE observations ADD COLUMN source TEXT NOT NULL DEFAULT '';  -- 'event'
 UPDATE observations SET source = CASE WHEN EXISTS (SELECT 1 FROM events e WHERE e.site = observations.site AND e.id = observations.id) THEN 'event' ELSE 'api' END;
 DROP TABLE events;
 
+-- A lead's changes are counted: a clock that is set back would put them in another order.
+ALTER TABLE history ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+UPDATE history SET seq = (SELECT count(*) FROM history h WHERE h.site = history.site AND h.lead_id = history.lead_id AND h.id <= history.id);
+
 -- Work is looked for site by site.
 CREATE TABLE work (
   site         TEXT NOT NULL,
