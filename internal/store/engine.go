@@ -35,10 +35,13 @@ type engine struct {
 	turn string // waits for the turns of whoever names the same texts, until the end of the transaction; empty: writers take turns anyway
 	free string // the same for one, but tells whether it got the turn and does not wait
 
-	gather   string // gathers statistics for its plans; empty: it needs none
-	prepares bool   // statements have to be prepared by us
-	writers  int    // transactions of one kind at once
-	relays   bool   // several processes can share a store, and tell each other what changed
+	hurry      string // makes commits of a connection not wait for the disk
+	wait       string // makes them wait again
+	gather     string // gathers statistics for its plans; empty: it needs none
+	prepares   bool   // statements have to be prepared by us
+	parameters int    // of one statement at most, where it pays to have many
+	writers    int    // transactions of one kind at once
+	relays     bool   // several processes can share a store, and tell each other what changed
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -58,7 +61,8 @@ var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	again:     func(error) bool { return false },
-	prepares:  true, writers: 1,
+	hurry:     "PRAGMA synchronous = NORMAL", wait: "PRAGMA synchronous = FULL",
+	prepares: true, writers: 1, parameters: 128, // its driver looks for each among all
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -75,8 +79,9 @@ var postgres = engine{
 		var pg *pgconn.PgError // deadlock_detected, serialization_failure
 		return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 	},
+	hurry: "SET synchronous_commit = off", wait: "SET synchronous_commit = on",
 	gather:  "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
-	writers: 2, relays: true, // while one waits for the disk, another can be filled
+	writers: 2, relays: true, parameters: 1000, // while one waits for the disk, another can be filled
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal

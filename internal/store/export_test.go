@@ -29,7 +29,7 @@ func (db *DB) HoldTurn(ctx context.Context, name string) (release func()) {
 	if err != nil {
 		panic(err)
 	}
-	if err := db.turn(ctx, &txn{tx, &db.statements}, name); err != nil {
+	if err := db.turn(ctx, db.txn(tx), name); err != nil {
 		panic(err)
 	}
 	return func() { _ = tx.Rollback() }

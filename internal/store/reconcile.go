@@ -25,6 +25,7 @@ import (
 // a transaction of its own, and what fails then is put off, so that one booking
 // cannot keep others waiting; the error is of the last that failed.
 func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int) (done int, err error) {
+	defer db.giveWay(time.Now())
 	claimed, err := db.reconcile(ctx, site, pipeline, n, "")
 	if err == nil {
 		return len(claimed), nil
@@ -52,7 +53,7 @@ func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int, only string) (claimed []Work, err error) {
 	var topics []string
 	var all []Work
-	err = db.tx(ctx, func(tx *txn) error {
+	err = db.derive(ctx, func(tx *txn) error {
 		// One at a time for each site: two bookings of one chain can be due at once,
 		// and who read first must not write last.
 		claimed, all = nil, nil

@@ -21,8 +21,12 @@ const maxRows = 64
 // must give them in one order.
 func many(ctx context.Context, tx *txn, query string, args []any, rows [][]any, scan func(*sql.Rows) error) error {
 	for n := maxRows; len(rows) > 0; n /= 2 {
+		wide := len(rows[0])
+		if n > 1 && n*wide > tx.parameters {
+			continue
+		}
 		for len(rows) >= n {
-			if err := run(ctx, tx, expand(query, len(args), n, len(rows[0])), flat(args, rows[:n]), scan); err != nil {
+			if err := run(ctx, tx, expand(query, len(args), n, wide), flat(args, rows[:n]), scan); err != nil {
 				return err
 			}
 			rows = rows[n:]

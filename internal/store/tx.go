@@ -3,34 +3,71 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 )
 
-// tx runs f in one transaction of the writer. The error is ErrUnavailable beside
-// its cause unless f's own error is one of handoff's. f runs again if the database
-// broke the transaction off because of another one.
+// tx runs f in one transaction of the writer, which is on disk when it returns.
+// The error is ErrUnavailable beside its cause unless f's own error is one of
+// handoff's. f runs again if the database broke the transaction off because of
+// another one.
 func (db *DB) tx(ctx context.Context, f func(*txn) error) error {
+	return db.attempt(func() error { return db.once(ctx, db.write, f) })
+}
+
+// derive is tx for what follows from what is on disk already, and from nothing
+// else. It does not wait for the disk: a power cut takes the whole transaction
+// back, with the end of the work that it did, so that the work is done again.
+func (db *DB) derive(ctx context.Context, f func(*txn) error) error {
+	return db.attempt(func() error {
+		conn, err := db.write.Conn(ctx)
+		if err != nil {
+			return unavailable(err)
+		}
+		defer conn.Close()
+		if _, err = conn.ExecContext(ctx, db.engine.hurry); err == nil {
+			err = db.once(ctx, conn, f)
+		}
+		if _, failed := conn.ExecContext(context.WithoutCancel(ctx), db.engine.wait); failed != nil {
+			// Nobody else may have a connection that does not wait for the disk.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+			err = errors.Join(err, failed)
+		}
+		if err != nil {
+			return unavailable(err)
+		}
+		return nil
+	})
+}
+
+// maxAttempts is how often a transaction is tried that others break off.
+const maxAttempts = 5
+
+func (db *DB) attempt(once func() error) error {
+	defer db.statements.prepare(db.write)
 	for attempt := 1; ; attempt++ {
-		err := db.once(ctx, f)
+		err := once()
 		if err == nil || attempt == maxAttempts || !db.engine.again(err) {
 			return err
 		}
 	}
 }
 
-// maxAttempts is how often a transaction is tried that others break off.
-const maxAttempts = 5
+// beginner is the writer's pool, or one connection of it.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
 
-func (db *DB) once(ctx context.Context, f func(*txn) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
+func (db *DB) once(ctx context.Context, on beginner, f func(*txn) error) error {
+	tx, err := on.BeginTx(ctx, nil)
 	if err != nil {
 		return unavailable(err)
 	}
-	defer db.statements.prepare(db.write)
 	defer tx.Rollback()
-	if err := f(&txn{tx, &db.statements}); err != nil {
+	if err := f(db.txn(tx)); err != nil {
 		return unavailable(err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -44,7 +81,10 @@ func (db *DB) once(ctx context.Context, f func(*txn) error) error {
 type txn struct {
 	tx         *sql.Tx
 	statements *statements
+	parameters int // of a statement with many rows, at most
 }
+
+func (db *DB) txn(tx *sql.Tx) *txn { return &txn{tx, &db.statements, db.engine.parameters} }
 
 // ExecContext runs a statement without a result.
 func (t *txn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

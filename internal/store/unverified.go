@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"handoff"
 )
@@ -54,6 +55,7 @@ func (db *DB) CountUnverified(ctx context.Context, d handoff.Delivery) error {
 // keepUnverified stores deliveries in one transaction. Each process takes its
 // turn, so that the bounds hold for all of them together.
 func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
+	defer db.giveWay(time.Now())
 	var fresh bool
 	err := db.tx(ctx, func(tx *txn) error {
 		if err := db.turn(ctx, tx, "unverified"); err != nil {

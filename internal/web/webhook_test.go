@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"handoff"
 	"handoff/internal/calcom"
@@ -453,4 +455,90 @@ func TestForgeriesWaitInTheirOwnLine(t *testing.T) {
 		t.Errorf("the real one waited for %d forgeries", n)
 	}
 	wg.Wait()
+}
+
+// A source that sends many forgeries fills the queue with its first hundred; the
+// others are counted, and what Cal.com signs is kept from the same address.
+func TestManyForgeriesAreCounted(t *testing.T) {
+	in := newInstall(t)
+	dana, reference := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	body := fixtures(t, reference, reference)[0].body
+	for i := range 150 {
+		forged := fmt.Appendf(nil, `{"n":%d}`, i)
+		if got := in.deliver("brightwater", forged, sign("whsec_retired", forged)); got != http.StatusUnauthorized {
+			t.Fatalf("forgery %d was answered %d", i, got)
+		}
+	}
+	if got := in.deliver("brightwater", body, sign(secret, body)); got != http.StatusOK {
+		t.Errorf("the real one was answered %d", got)
+	}
+	in.work()
+	wantStage(t, in.read(dana), "booked", "8mWdT2kQe4RfYpX1sLhC9v accepted")
+	list, err := in.db.Failures(t.Context(), store.FailureFilter{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[handoff.Reason]int{}
+	for _, f := range list {
+		count[f.Reason] += f.Deliveries
+	}
+	if len(list) != 101 || count[handoff.SignatureRetired] != 100 || count[handoff.UnverifiedFlood] != 50 {
+		t.Errorf("%d entries, %v; want 100 and a flood of 50", len(list), count)
+	}
+}
+
+// Large bodies that do not end have few places, and keep no small one out, as
+// Cal.com's are.
+func TestLargeBodiesHaveFewPlaces(t *testing.T) {
+	in := newInstall(t)
+	_, reference := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	body := fixtures(t, reference, reference)[0].body
+	large := []byte(`{"x":"` + strings.Repeat("a", 20<<10) + `"}`)
+	answers := make(chan int, 100)
+	var open []io.Closer
+	for range 100 {
+		read, write := io.Pipe()
+		open = append(open, write)
+		go func() {
+			w := httptest.NewRecorder()
+			in.web.ServeHTTP(w, httptest.NewRequest("POST", "/webhooks/calcom/brightwater", read))
+			answers <- w.Code
+		}()
+		go func() { _, _ = write.Write(large) }() // and no end
+	}
+	for range 100 - 64 {
+		if got := <-answers; got != http.StatusServiceUnavailable {
+			t.Errorf("one too many was answered %d", got)
+		}
+	}
+	if got := in.deliver("brightwater", body, sign(secret, body)); got != http.StatusOK {
+		t.Errorf("the small one was answered %d", got)
+	}
+	for _, w := range open {
+		w.Close()
+	}
+	for range 64 {
+		if got := <-answers; got != http.StatusUnauthorized {
+			t.Errorf("a large one that ended was answered %d", got)
+		}
+	}
+	if got := in.deliver("brightwater", large, sign("x", large)); got != http.StatusUnauthorized {
+		t.Errorf("after them a large one was answered %d: no place was given back", got)
+	}
+}
+
+// Text that is no text is kept as text: PostgreSQL refuses other bytes.
+func TestHeadersAreText(t *testing.T) {
+	in := newInstall(t)
+	if got := in.deliver("brightwater", []byte("{}"), "\xff\xfe", "Content-Type", "a\xffb"); got != http.StatusUnauthorized {
+		t.Errorf("answered %d", got)
+	}
+	list, err := in.db.Failures(t.Context(), store.FailureFilter{})
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	f, err := in.db.Failure(t.Context(), string(list[0].ID))
+	if err != nil || len(f.Received) != 1 || !utf8.ValidString(f.Received[0].ContentType) {
+		t.Errorf("%+v, %v", f.Received, err)
+	}
 }
