@@ -31,6 +31,7 @@ type cli struct {
 	Leads    leadsCmd    `cmd:"" help:"Show leads."`
 	Failures failuresCmd `cmd:"" help:"Show the failure queue."`
 	Users    usersCmd    `cmd:"" help:"Manage operators."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the store's schema to this version."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

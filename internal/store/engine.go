@@ -3,10 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -21,12 +24,21 @@ type engine struct {
 	dialect goose.Dialect
 	// open makes the pool that writes and the one that only reads.
 	open func(url string) (write, read *sql.DB, err error)
+	// missing reports that nothing is at the address, and that opening would make it.
+	missing func(url string) bool
 	// migrating keeps two processes from migrating at once.
 	migrating func() ([]goose.ProviderOption, error)
 
 	lock string // ends a SELECT whose rows this transaction will update
 	skip string // the same, and passes over rows that others hold
 	turn string // waits for the turn of whoever names the same text, until the end of the transaction; empty: writers take turns anyway
+
+	tables   string             // lists the names of the tables that statements see
+	bytewise string             // makes ORDER BY compare a text byte by byte
+	snapshot *sql.TxOptions     // of a transaction that reads one moment
+	alone    string             // keeps other writers out of the tables named, until the end of the transaction; empty: a writer is alone anyway
+	holds    func(string) error // says why it cannot keep a text; nil: it keeps all
+	params   int                // how many parameters a statement has at most
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -38,24 +50,38 @@ func engineOf(url string) engine {
 	case scheme == "postgres" || scheme == "postgresql":
 		return postgres
 	}
-	return engine{}
+	return engine{missing: func(string) bool { return false }}
 }
 
 // sqlite is embedded: one file, one writer.
 var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
+	missing: func(url string) bool {
+		_, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))
+		return errors.Is(err, fs.ErrNotExist)
+	},
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
+	tables:    "SELECT name FROM sqlite_master WHERE type = 'table'",
+	params:    32766,
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
 var postgres = engine{
 	name: "postgres", dialect: goose.DialectPostgres, open: openPostgres,
+	missing: func(string) bool { return false }, // who makes the database is its owner
 	migrating: func() ([]goose.ProviderOption, error) {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // looks each second, for five minutes
 		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
 	},
 	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
 	turn: "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+
+	tables:   "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))",
+	bytewise: ` COLLATE "C"`,
+	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	alone:    "LOCK TABLE %s IN EXCLUSIVE MODE",
+	holds:    postgresHolds,
+	params:   65535,
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal
@@ -113,6 +139,17 @@ func (db *DB) turn(ctx context.Context, tx *sql.Tx, name string) error {
 	}
 	if _, err := tx.ExecContext(ctx, db.engine.turn, name); err != nil {
 		return fmt.Errorf("waiting for %s: %w", name, err)
+	}
+	return nil
+}
+
+// postgresHolds says why PostgreSQL cannot keep a text.
+func postgresHolds(s string) error {
+	switch {
+	case strings.ContainsRune(s, 0):
+		return errors.New("it has a NUL character")
+	case !utf8.ValidString(s):
+		return errors.New("it is not UTF-8")
 	}
 	return nil
 }

@@ -1,6 +1,32 @@
 package store
 
-import "context"
+import (
+	"context"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+)
+
+// AddStep adds a migration of the future to both engines, until the test ends.
+func AddStep(t *testing.T, name, sql string) {
+	now, later := migrations, fstest.MapFS{}
+	t.Cleanup(func() { migrations = now })
+	err := fs.WalkDir(now, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(now, path)
+		later[path] = &fstest.MapFile{Data: b}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, engine := range []string{"sqlite", "postgres"} {
+		later["migrations/"+engine+"/"+name] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)}
+	}
+	migrations = later
+}
 
 // Exec runs SQL, for tests that need a store in a state no method makes.
 func (db *DB) Exec(ctx context.Context, query string) error {
