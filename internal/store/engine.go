@@ -9,13 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	_ "modernc.org/sqlite" // the driver that binds $1 by number
+	driver "modernc.org/sqlite" // the one that binds $1 by number
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // An engine is everything in which the engines differ for us.
@@ -101,11 +103,27 @@ func openSQLite(url string) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
+	if err := settled(write); err != nil {
+		write.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
 		return nil, nil, err
 	}
 	read.SetMaxOpenConns(4)
 	return write, read, nil
+}
+
+// settled makes the first connection, which switches a new file to WAL. For
+// another process that does the same SQLite does not wait, so we do.
+func settled(db *sql.DB) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := db.Ping()
+		var busy *driver.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // dsn sets what every connection needs, in the address, because a PRAGMA that is
