@@ -40,7 +40,7 @@ type engine struct {
 	snapshot *sql.TxOptions     // of a transaction that reads one moment
 	alone    string             // keeps other writers out of the tables named, until the end of the transaction; empty: a writer is alone anyway
 	holds    func(string) error // says why it cannot keep a text; nil: it keeps all
-	params   int                // how many parameters a statement has at most
+	batch    int                // how many rows are copied with one statement
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -64,7 +64,7 @@ var sqlite = engine{
 	},
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	tables:    "SELECT name FROM sqlite_master WHERE type = 'table'",
-	params:    32766,
+	batch:     50, // its parser looks through all parameters for each
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -83,7 +83,7 @@ var postgres = engine{
 	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	alone:    "LOCK TABLE %s IN EXCLUSIVE MODE",
 	holds:    postgresHolds,
-	params:   65535,
+	batch:    500,
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal

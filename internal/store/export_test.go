@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"io/fs"
 	"testing"
 	"testing/fstest"
@@ -59,4 +60,55 @@ func (db *DB) HoldTurn(ctx context.Context, name string) (release func()) {
 		panic(err)
 	}
 	return func() { _ = tx.Rollback() }
+}
+
+// CopyMeddled is Copy with somebody who runs SQL in the target before it is compared.
+func CopyMeddled(ctx context.Context, from, to, query string) ([]TableCopy, error) {
+	return copyStore(ctx, from, to, func(string) {}, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, query)
+		return err
+	})
+}
+
+// Schema reads a store's tables from its engine: the columns of their keys, and
+// the tables they refer to.
+func (db *DB) Schema(ctx context.Context) (keys, refers map[string][]string, err error) {
+	keyed, refer := `
+		SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND c.pk > 0 ORDER BY m.name, c.pk`, `
+		SELECT m.name, f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
+	if db.engine.name == postgres.name {
+		keyed, refer = `
+			SELECT c.relname, a.attname FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
+			WHERE c.relnamespace = current_schema()::regnamespace ORDER BY c.relname, array_position(i.indkey, a.attnum)`, `
+			SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
+			WHERE contype = 'f' AND connamespace = current_schema()::regnamespace`
+	}
+	if keys, err = db.pairs(ctx, keyed); err != nil {
+		return nil, nil, err
+	}
+	refers, err = db.pairs(ctx, refer)
+	return keys, refers, err
+}
+
+func (db *DB) pairs(ctx context.Context, query string) (map[string][]string, error) {
+	out := map[string][]string{}
+	rows, err := db.read.QueryContext(ctx, query)
+	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+		var a, b string
+		err = r.Scan(&a, &b)
+		out[a] = append(out[a], b)
+		return struct{}{}, err
+	})
+	return out, err
+}
+
+// Tables are the tables that a copy copies, in its order, with their keys.
+func Tables() (order []string, keys map[string][]string) {
+	keys = map[string][]string{}
+	for _, t := range tables {
+		order, keys[t.name] = append(order, t.name), t.key
+	}
+	return order, keys
 }
