@@ -308,3 +308,32 @@ func TestCopyRefuses(t *testing.T) {
 		}
 	})
 }
+
+// Text that PostgreSQL cannot keep is named with its place, and nothing is changed
+// silently; SQLite takes it byte for byte.
+func TestCopyOddText(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, from *harness) {
+		if from.path == "" {
+			return // PostgreSQL has none
+		}
+		from.full()
+		for value, words := range map[string]string{"x'61ff62'": "not UTF-8", "x'610062'": "NUL character", "x'61eda080'": "not UTF-8"} {
+			from.must(from.Exec(t.Context(), `UPDATE deliveries SET signature = CAST(`+value+` AS TEXT) WHERE digest = 'forged'`))
+			to := newPostgres(t)
+			_, err := store.Copy(t.Context(), from.url, to, nil)
+			for _, word := range []string{words, "deliveries.signature", `site "acme"`, `digest "forged"`, "nothing was copied"} {
+				if !errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), word) {
+					t.Errorf("%s: %v; want %q", value, err, word)
+				}
+			}
+			found, err := store.Copy(t.Context(), from.url, fresh["sqlite"](t), nil)
+			if err != nil || len(found) == 0 {
+				t.Errorf("%s to SQLite: %v", value, err)
+			}
+		}
+		from.must(from.Exec(t.Context(), `UPDATE deliveries SET signature = '' WHERE digest = 'forged'`))
+		if _, err := store.Copy(t.Context(), from.url, newPostgres(t), nil); err != nil {
+			t.Errorf("changed in the source: %v", err)
+		}
+	})
+}
