@@ -64,7 +64,7 @@ var sqlite = engine{
 	},
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	tables:    "SELECT name FROM sqlite_master WHERE type = 'table'",
-	batch:     50, // its parser looks through all parameters for each
+	batch:     1, // a statement is a call here, and binding many parameters costs more
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
