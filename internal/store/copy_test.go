@@ -243,6 +243,51 @@ func TestCopyDiffers(t *testing.T) {
 	})
 }
 
+// The copy is of one moment, also while a server works on the source, and nobody
+// gets a row into the target before the copy is done.
+func TestCopyIsOfOneMoment(t *testing.T) {
+	onEachPairing(t, func(t *testing.T, from *harness, to string) {
+		migrate(t, to, false)
+		c, before := from.beside(t, to), from.everything()
+		found, err := store.CopyDuring(t.Context(), from.url, to, func() {
+			late := from.submit("late"+to, "Late")
+			from.keep(from.event("late"+to, "late", handoff.Accepted, late.ID), "late"+to)
+			from.work()
+			soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if _, err := c.CreateLead(soon, handoff.Submission{Site: site, Form: "f", Name: "N"}, handoff.DefaultPipeline()); err == nil {
+				t.Error("a lead came into the target of a copy")
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 || c.everything() != before {
+			t.Errorf("the copy is not as the source was when it began: %+v", found)
+		}
+	})
+}
+
+// Of two copies into one store one is done, and the other refused.
+func TestCopyTwiceAtOnce(t *testing.T) {
+	onEachPairing(t, func(t *testing.T, from *harness, to string) {
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := store.Copy(t.Context(), from.url, to, nil)
+				errs <- err
+			}()
+		}
+		one, two := <-errs, <-errs
+		if one != nil {
+			one, two = two, one
+		}
+		if one != nil || !errors.Is(two, handoff.ErrInvalid) || !strings.Contains(two.Error(), "already") {
+			t.Errorf("one: %v; the other: %v", one, two)
+		}
+	})
+}
+
 // A copy that is broken off leaves a target that is empty.
 func TestCopyBrokenOff(t *testing.T) {
 	onEachPairing(t, func(t *testing.T, from *harness, to string) {

@@ -70,6 +70,14 @@ func CopyMeddled(ctx context.Context, from, to, query string) ([]TableCopy, erro
 	})
 }
 
+// CopyDuring is Copy during which, before the stores are compared, something happens.
+func CopyDuring(ctx context.Context, from, to string, something func()) ([]TableCopy, error) {
+	return copyStore(ctx, from, to, func(string) {}, func(*sql.Tx) error {
+		something()
+		return nil
+	})
+}
+
 // Schema reads a store's tables from its engine: the columns of their keys, and
 // the tables they refer to.
 func (db *DB) Schema(ctx context.Context) (keys, refers map[string][]string, err error) {
