@@ -31,6 +31,8 @@ type cli struct {
 	Leads    leadsCmd    `cmd:"" help:"Show leads."`
 	Failures failuresCmd `cmd:"" help:"Show the failure queue."`
 	Users    usersCmd    `cmd:"" help:"Manage operators."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the store's schema to this version."`
+	Store    storeCmd    `cmd:"" help:"Copy the store."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

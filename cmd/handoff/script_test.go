@@ -109,6 +109,7 @@ func params(dir, generation string) testscript.Params {
 			"json":     command(jsonIs),
 			"edit":     command(edit),
 			"age":      command(age),
+			"schema":   command(schema),
 			"id":       question(id),
 
 			"exit-code":     command(exitCode),
@@ -479,6 +480,17 @@ func age(c *call) error {
 	defer db.Close()
 	before := time.Now().Add(-d).UTC().Format("2006-01-02T15:04:05.000000Z")
 	_, err = db.Exec(`UPDATE deliveries SET received_at = $1`, before)
+	return err
+}
+
+// schema makes the store one that another version of Handoff wrote: schema 99999.
+func schema(c *call) error {
+	db, err := c.looker()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)`, c.next())
 	return err
 }
 

@@ -27,7 +27,7 @@ const minSecret = 16
 
 // OpenStore opens the store of a configuration, for commands that need no more.
 func OpenStore(ctx context.Context, c *Config, log *slog.Logger) (*store.DB, error) {
-	return store.Open(ctx, c.store(), store.Options{Log: log})
+	return store.Open(ctx, c.StoreURL(), store.Options{Log: log, NoMigration: c.Migrate == migrateByCommand})
 }
 
 // An App is a wired server. Make one with New and run it with Serve.

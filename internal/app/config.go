@@ -28,6 +28,10 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// Store is "sqlite:" and a path. Empty: sqlite:handoff.db.
 	Store string `yaml:"store"`
+	// Migrate says when the store's schema is brought to this version: "start", by
+	// whatever command opens it, or "command", by "handoff migrate" only, and
+	// everything else refuses a store that is older. Empty: start.
+	Migrate string `yaml:"migrate"`
 	// ReferenceKeys sign references, newest first; each at least 32 bytes.
 	ReferenceKeys []Secret `yaml:"reference_keys"`
 	// TrustedProxies are addresses or networks whose X-Forwarded-For and
@@ -132,7 +136,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	c := &Config{Listen: "127.0.0.1:8080", Store: "sqlite:handoff.db"}
+	c := &Config{Listen: "127.0.0.1:8080", Store: "sqlite:handoff.db", Migrate: migrateAtStart}
 	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
 		// Its line is named, not shown: somebody may have written a secret there.
 		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, false), handoff.ErrInvalid)
@@ -146,12 +150,21 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
+// What the option migrate can say.
+const (
+	migrateAtStart   = "start"
+	migrateByCommand = "command"
+)
+
 var siteID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // check reports the first fault that needs no secret and no content to see.
 func (c *Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8080", c.Listen)
+	}
+	if c.Migrate != migrateAtStart && c.Migrate != migrateByCommand {
+		return fmt.Errorf("migrate: %q; write start or command", c.Migrate)
 	}
 	if _, err := c.proxies(); err != nil {
 		return err
@@ -295,8 +308,8 @@ func (c *Config) keys() (handoff.Keys, error) {
 	return keys, nil
 }
 
-// store is the store's address with its path made absolute.
-func (c *Config) store() string {
+// StoreURL is the store's address with its path made absolute.
+func (c *Config) StoreURL() string {
 	if strings.Contains(c.Store, "://") {
 		return c.Store
 	}

@@ -60,7 +60,9 @@ func (s *Server) init() (err error) {
 	if s.owner, err = ownerOf(s.dir); err != nil {
 		return err
 	}
-	if out, err := s.command("initdb", "-D", s.dir+"/data", "-U", "handoff", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
+	// A people's locale, and not the tests' own: what must not depend on one shows.
+	locale := []string{"--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"}
+	if out, err := s.command("initdb", append(locale, "-D", s.dir+"/data", "-U", "handoff", "-A", "trust", "--no-sync")...).CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,17 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	_ "modernc.org/sqlite" // the driver that binds $1 by number
+	driver "modernc.org/sqlite" // the one that binds $1 by number
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // An engine is everything in which the engines differ for us.
@@ -24,6 +27,8 @@ type engine struct {
 	dialect goose.Dialect
 	// open makes the pool that writes and the one that only reads.
 	open func(url string) (write, read *sql.DB, err error)
+	// missing reports that nothing is at the address, and that opening would make it.
+	missing func(url string) bool
 	// migrating keeps two processes from migrating at once.
 	migrating func() ([]goose.ProviderOption, error)
 
@@ -42,6 +47,13 @@ type engine struct {
 	parameters int    // of one statement at most, where it pays to have many
 	writers    int    // transactions of one kind at once
 	relays     bool   // several processes can share a store, and tell each other what changed
+
+	tables   string             // lists the names of the tables that statements see
+	bytewise string             // makes ORDER BY compare a text byte by byte
+	snapshot *sql.TxOptions     // of a transaction that reads one moment
+	alone    string             // keeps other writers out of the tables named, until the end of the transaction; empty: a writer is alone anyway
+	holds    func(string) error // says why it cannot keep a text; nil: it keeps all
+	batch    int                // how many rows are copied with one statement
 }
 
 // engineOf finds the engine of a store's address; without open if there is none.
@@ -53,23 +65,30 @@ func engineOf(url string) engine {
 	case scheme == "postgres" || scheme == "postgresql":
 		return postgres
 	}
-	return engine{}
+	return engine{missing: func(string) bool { return false }}
 }
 
 // sqlite is embedded: one file, one writer.
 var sqlite = engine{
 	name: "sqlite", dialect: goose.DialectSQLite3, open: openSQLite,
+	missing: func(url string) bool {
+		_, err := os.Stat(strings.TrimPrefix(url, "sqlite:"))
+		return errors.Is(err, fs.ErrNotExist)
+	},
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	again:     func(error) bool { return false },
 	hurry:     "PRAGMA synchronous = NORMAL", wait: "PRAGMA synchronous = FULL",
 	prepares: true, writers: 1, parameters: 128, // its driver looks for each among all
+	tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
+	batch:  1, // a statement is a call here, and binding many parameters costs more
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
 var postgres = engine{
 	name: "postgres", dialect: goose.DialectPostgres, open: openPostgres,
+	missing: func(string) bool { return false }, // who makes the database is its owner
 	migrating: func() ([]goose.ProviderOption, error) {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // looks each second, for five minutes
 		return []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
 	},
 	lock: " FOR UPDATE", skip: " FOR UPDATE SKIP LOCKED",
@@ -82,6 +101,13 @@ var postgres = engine{
 	hurry: "SET synchronous_commit = off", wait: "SET synchronous_commit = on",
 	gather:  "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
 	writers: 2, relays: true, parameters: 1000, // while one waits for the disk, another can be filled
+
+	tables:   "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))",
+	bytewise: ` COLLATE "C"`,
+	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	alone:    "LOCK TABLE %s IN EXCLUSIVE MODE",
+	holds:    postgresHolds,
+	batch:    500,
 }
 
 // openSQLite opens a file, readable by its owner only since it holds personal
@@ -101,11 +127,27 @@ func openSQLite(url string) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
+	if err := settled(write); err != nil {
+		write.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
 		return nil, nil, err
 	}
 	read.SetMaxOpenConns(4)
 	return write, read, nil
+}
+
+// settled makes the first connection, which switches a new file to WAL. For
+// another process that does the same SQLite does not wait, so we do.
+func settled(db *sql.DB) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := db.Ping()
+		var busy *driver.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // dsn sets what every connection needs, in the address, because a PRAGMA that is
@@ -155,7 +197,7 @@ func (db *DB) turn(ctx context.Context, tx *txn, names ...string) error {
 	if db.engine.turn == "" {
 		return nil
 	}
-	if err := many(ctx, tx, db.engine.turn, nil, column(names), nil); err != nil {
+	if err := many(ctx, tx, db.engine.turn, nil, singles(names), nil); err != nil {
 		return fmt.Errorf("waiting for a turn: %w", err)
 	}
 	return nil
@@ -170,4 +212,15 @@ func (db *DB) tryTurn(ctx context.Context, tx *txn, name string) (mine bool, err
 		return false, fmt.Errorf("asking for %s: %w", name, err)
 	}
 	return mine, nil
+}
+
+// postgresHolds says why PostgreSQL cannot keep a text.
+func postgresHolds(s string) error {
+	switch {
+	case strings.ContainsRune(s, 0):
+		return errors.New("it has a NUL character")
+	case !utf8.ValidString(s):
+		return errors.New("it is not UTF-8")
+	}
+	return nil
 }

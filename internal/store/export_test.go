@@ -1,6 +1,33 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+)
+
+// AddStep adds a migration of the future to both engines, until the test ends.
+func AddStep(t *testing.T, name, sql string) {
+	now, later := migrations, fstest.MapFS{}
+	t.Cleanup(func() { migrations = now })
+	err := fs.WalkDir(now, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(now, path)
+		later[path] = &fstest.MapFile{Data: b}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, engine := range []string{"sqlite", "postgres"} {
+		later["migrations/"+engine+"/"+name] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)}
+	}
+	migrations = later
+}
 
 // Exec runs SQL, for tests that need a store in a state no method makes.
 func (db *DB) Exec(ctx context.Context, query string) error {
@@ -43,10 +70,69 @@ func MigrateTo(ctx context.Context, url string, version int64) error {
 		return err
 	}
 	defer db.write.Close()
-	p, err := db.migrations()
+	p, err := db.migrator()
 	if err != nil {
 		return err
 	}
 	_, err = p.UpTo(ctx, version)
 	return err
+}
+
+// CopyMeddled is Copy with somebody who runs SQL in the target before it is compared.
+func CopyMeddled(ctx context.Context, from, to, query string) ([]TableCopy, error) {
+	return copyStore(ctx, from, to, func(string) {}, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, query)
+		return err
+	})
+}
+
+// CopyDuring is Copy during which, before the stores are compared, something happens.
+func CopyDuring(ctx context.Context, from, to string, something func()) ([]TableCopy, error) {
+	return copyStore(ctx, from, to, func(string) {}, func(*sql.Tx) error {
+		something()
+		return nil
+	})
+}
+
+// Schema reads a store's tables from its engine: the columns of their keys, and
+// the tables they refer to.
+func (db *DB) Schema(ctx context.Context) (keys, refers map[string][]string, err error) {
+	keyed, refer := `
+		SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND c.pk > 0 ORDER BY m.name, c.pk`, `
+		SELECT m.name, f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
+	if db.engine.name == postgres.name {
+		keyed, refer = `
+			SELECT c.relname, a.attname FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
+			WHERE c.relnamespace = current_schema()::regnamespace ORDER BY c.relname, array_position(i.indkey, a.attnum)`, `
+			SELECT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
+			WHERE contype = 'f' AND connamespace = current_schema()::regnamespace`
+	}
+	if keys, err = db.pairs(ctx, keyed); err != nil {
+		return nil, nil, err
+	}
+	refers, err = db.pairs(ctx, refer)
+	return keys, refers, err
+}
+
+func (db *DB) pairs(ctx context.Context, query string) (map[string][]string, error) {
+	out := map[string][]string{}
+	rows, err := db.read.QueryContext(ctx, query)
+	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+		var a, b string
+		err = r.Scan(&a, &b)
+		out[a] = append(out[a], b)
+		return struct{}{}, err
+	})
+	return out, err
+}
+
+// Tables are the tables that a copy copies, in its order, with their keys.
+func Tables() (order []string, keys map[string][]string) {
+	keys = map[string][]string{}
+	for _, t := range tables {
+		order, keys[t.name] = append(order, t.name), t.key
+	}
+	return order, keys
 }

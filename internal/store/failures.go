@@ -44,7 +44,7 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	open := map[waiting]bool{}
 	err := many(ctx, tx, `
 		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,
-		[]any{site}, column(uids), func(r *sql.Rows) error {
+		[]any{site}, singles(uids), func(r *sql.Rows) error {
 			var w waiting
 			err := r.Scan(&w.site, &w.subject, &w.reason)
 			open[w] = true

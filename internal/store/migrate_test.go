@@ -1,73 +1,140 @@
 package store_test
 
 import (
-	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"handoff"
 	"handoff/internal/store"
 )
 
-// What a store of the first version holds is there after it was brought up to
-// date: a lead, what was heard, and the work that is left to do.
-func TestFirstVersionIsBroughtUpToDate(t *testing.T) {
+// fresh makes addresses at which no store is yet, one kind per engine.
+var fresh = map[string]func(t *testing.T) string{
+	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "handoff.db") },
+	"postgres": newPostgres,
+}
+
+// The command says what it does, does it once, and does nothing on a dry run.
+func TestMigrate(t *testing.T) {
+	for engine, at := range fresh {
+		t.Run(engine, func(t *testing.T) {
+			url := at(t)
+			would := migrate(t, url, true)
+			if would.From != 0 || would.To < 1 || len(would.Steps) == 0 || would.Steps[0] != "00001_init.sql" {
+				t.Errorf("a new store would be migrated with %+v", would)
+			}
+			if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+				if _, err := os.Stat(path); err == nil {
+					t.Error("a dry run made the file")
+				}
+			}
+			if did := migrate(t, url, false); !slices.Equal(did.Steps, would.Steps) || did.From != 0 {
+				t.Errorf("did %+v, said %+v", did, would)
+			}
+			if m := migrate(t, url, false); m.From != would.To || m.To != would.To || len(m.Steps) != 0 {
+				t.Errorf("again: %+v", m)
+			}
+
+			store.AddStep(t, "90000_later.sql", "CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY);")
+			if m := migrate(t, url, true); m.From != would.To || m.To != 90000 || !slices.Equal(m.Steps, []string{"90000_later.sql"}) {
+				t.Errorf("a newer version would do %+v", m)
+			}
+			if m := migrate(t, url, true); len(m.Steps) != 1 {
+				t.Errorf("after a dry run %+v is left", m)
+			}
+			if _, err := store.Open(t.Context(), url, store.Options{NoMigration: true}); !errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), "handoff migrate") {
+				t.Errorf("an older store, migrated by command only: %v", err)
+			}
+			if m := migrate(t, url, false); len(m.Steps) != 1 {
+				t.Errorf("migrated with %+v", m)
+			}
+			db, err := store.Open(t.Context(), url, store.Options{NoMigration: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+		})
+	}
+}
+
+func migrate(t *testing.T, url string, dry bool) store.Migration {
+	t.Helper()
+	m, err := store.Migrate(t.Context(), url, dry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A store that is not there is not made by whom may not migrate it.
+func TestNoMigrationMakesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none.db")
+	if _, err := store.Open(t.Context(), path, store.Options{NoMigration: true}); !errors.Is(err, handoff.ErrInvalid) {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the file is there")
+	}
+}
+
+// Processes that start at once on one store of an older version, or on a new one,
+// all find it migrated.
+func TestMigrateAtOnce(t *testing.T) {
+	for engine, at := range fresh {
+		t.Run(engine, func(t *testing.T) {
+			url := at(t)
+			openAtOnce(t, url)
+			store.AddStep(t, "90000_later.sql", "CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY);")
+			store.AddStep(t, "90001_later.sql", "CREATE TABLE much_later (id TEXT NOT NULL PRIMARY KEY);")
+			openAtOnce(t, url)
+			if m := migrate(t, url, true); m.From != 90001 {
+				t.Errorf("after all of them: %+v", m)
+			}
+		})
+	}
+}
+
+func openAtOnce(t *testing.T, url string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			db, err := store.Open(t.Context(), url, store.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := db.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			db.Close()
+		})
+	}
+	all.Wait()
+}
+
+// A store of a newer version is refused by everything, and stays as it is.
+func TestNewerStore(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
-		db.Close()
-		db.renew()
-		if err := store.MigrateTo(t.Context(), db.url, 1); err != nil {
+		if err := db.Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
 			t.Fatal(err)
 		}
-		driver, source := "sqlite", db.path
-		if db.path == "" {
-			driver, source = "pgx", db.url
+		other := "sqlite:" + filepath.Join(t.TempDir(), "other.db")
+		migrate(t, other, false)
+		tries := map[string]func() error{
+			"open":    func() error { _, err := store.Open(t.Context(), db.url, store.Options{}); return err },
+			"migrate": func() error { _, err := store.Migrate(t.Context(), db.url, false); return err },
+			"dry run": func() error { _, err := store.Migrate(t.Context(), db.url, true); return err },
 		}
-		old, err := sql.Open(driver, source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer old.Close()
-		const at = "'2026-11-23T09:00:00.000000Z'"
-		for _, row := range []string{
-			`INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at) VALUES ('acme', 'lead_1', 's', 'Dana', 'a@example.com', '', 'new', @now, @now)`,
-			`INTO submissions (site, id, lead_id, service, form, digest, doc, submitted_at) VALUES ('acme', 'sub_1', 'lead_1', 's', 'f', 'd', '{"Name":"Dana"}', @now)`,
-			`INTO history (site, lead_id, id, at, from_stage, to_stage, cause, note, uid, seat) VALUES ('acme', 'lead_1', 'chg_0', @now, '', 'new', 'sub_1', '', '', '')`,
-			`INTO deliveries (site, digest, verified, signature, event_id, trigger_name, content_type, source, body, count, received_at, last_at) VALUES
-				('acme', 'd1', true, 's', 'evt_1', 'BOOKING_CREATED', '', '', $1, 3, @now, @now), ('acme', 'd2', true, 's', 'evt_2', 'PING', '', '', $1, 1, @now, @now)`,
-			`INTO events (site, id, trigger_name, uid, seat, ignored, created_at, received_at) VALUES
-				('acme', 'evt_1', 'BOOKING_CREATED', 'u1', '', '', @now, @now), ('acme', 'evt_2', 'PING', '', '', 'ping', @now, @now)`,
-			`INTO observations (site, id, uid, seat, predecessor, ical_uid, doc, received_at) VALUES
-				('acme', 'evt_1', 'u1', '', '', '', '{"id":"evt_1","site":"acme","source":"event","uid":"u1","at":"2026-11-23T09:00:00Z","digest":"x","status":"accepted","carried":[{"from":"metadata","verdict":"valid","submission":"sub_1"}]}', @now),
-				('acme', 'api_1', 'u1', '', '', '', '{"id":"api_1","site":"acme","source":"api","uid":"u1","at":"2026-11-23T09:00:00Z","digest":"x"}', @now)`,
-			`INTO due (site, kind, key, version, due_at, attempts, last_error) VALUES ('acme', 'reconcile', 'u1', 1, @now, 0, '')`,
-		} {
-			var args []any
-			if strings.Contains(row, "$1") {
-				args = append(args, []byte{}) // the engines write an empty body differently
+		for name, try := range tries {
+			if err := try(); !errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), "newer version") {
+				t.Errorf("%s: %v", name, err)
 			}
-			if _, err := old.ExecContext(t.Context(), "INSERT "+strings.ReplaceAll(row, "@now", at), args...); err != nil {
-				t.Fatalf("%s: %v", row, err)
-			}
-		}
-		db.open()
-		if db.work() != 1 {
-			t.Error("the work that was left is lost")
-		}
-		d := db.lead("lead_1")
-		if d.Stage != "booked" || len(d.Facts) != 2 || len(d.History) != 2 || d.History[1].Cause != "evt_1" {
-			t.Errorf("lead %+v", d)
-		}
-		for _, f := range d.Facts {
-			if want := map[string]handoff.Source{"evt_1": handoff.FromEvent, "api_1": handoff.FromAPI}[f.ID]; f.Source != want || f.UID != "u1" || f.Site != "acme" {
-				t.Errorf("fact %+v", f)
-			}
-		}
-		if got := db.Setting(t.Context(), `SELECT ignored FROM deliveries WHERE digest = 'd2'`); got != "ping" {
-			t.Errorf("the ping is ignored by %q", got)
-		}
-		// The same event in other bytes is still the same event.
-		if db.keep(db.event("evt_1", "u1", handoff.Accepted, "sub_1"), "d3") {
-			t.Error("an event that was known is new")
 		}
 	})
 }

@@ -43,7 +43,7 @@ func (r *reconciliation) progress(ctx context.Context) error {
 	causes := r.causes()
 	at := map[handoff.Stage][]handoff.LeadID{} // all that were looked at: a call's time is news too
 	changes := map[handoff.LeadID]handoff.Change{}
-	err = many(ctx, r.tx, `SELECT `+leadColumns+` FROM leads WHERE site = $1 AND id IN?`+r.db.engine.lock, []any{r.site}, column(ids), func(rows *sql.Rows) error {
+	err = many(ctx, r.tx, `SELECT `+leadColumns+` FROM leads WHERE site = $1 AND id IN?`+r.db.engine.lock, []any{r.site}, singles(ids), func(rows *sql.Rows) error {
 		lead, err := scanLead(rows)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (r *reconciliation) progress(ctx context.Context) error {
 		return fmt.Errorf("leads: %w", err)
 	}
 	for _, stage := range slices.Sorted(maps.Keys(at)) {
-		if err := many(ctx, r.tx, `UPDATE leads SET stage = $2, updated_at = $3 WHERE site = $1 AND id IN?`, []any{r.site, stage, stamp{r.now}}, column(at[stage]), nil); err != nil {
+		if err := many(ctx, r.tx, `UPDATE leads SET stage = $2, updated_at = $3 WHERE site = $1 AND id IN?`, []any{r.site, stage, stamp{r.now}}, singles(at[stage]), nil); err != nil {
 			return fmt.Errorf("leads: %w", err)
 		}
 	}
@@ -73,7 +73,7 @@ func (r *reconciliation) progress(ctx context.Context) error {
 func (r *reconciliation) writeChanges(ctx context.Context, changes map[handoff.LeadID]handoff.Change) error {
 	ids := slices.Sorted(maps.Keys(changes))
 	before := map[handoff.LeadID]int{}
-	err := many(ctx, r.tx, `SELECT lead_id, max(seq) FROM history WHERE site = $1 AND lead_id IN? GROUP BY lead_id`, []any{r.site}, column(ids), func(rows *sql.Rows) error {
+	err := many(ctx, r.tx, `SELECT lead_id, max(seq) FROM history WHERE site = $1 AND lead_id IN? GROUP BY lead_id`, []any{r.site}, singles(ids), func(rows *sql.Rows) error {
 		var id handoff.LeadID
 		var n int
 		err := rows.Scan(&id, &n)
@@ -93,7 +93,7 @@ func (r *reconciliation) writeChanges(ctx context.Context, changes map[handoff.L
 // bookingsOf reads the bookings of leads, as they are now.
 func (r *reconciliation) bookingsOf(ctx context.Context, ids []handoff.LeadID) (map[handoff.LeadID][]handoff.Booking, error) {
 	out := map[handoff.LeadID][]handoff.Booking{}
-	err := many(ctx, r.tx, `SELECT lead_id, doc FROM bookings WHERE site = $1 AND lead_id IN? ORDER BY start_at, uid, seat`, []any{r.site}, column(ids), func(rows *sql.Rows) error {
+	err := many(ctx, r.tx, `SELECT lead_id, doc FROM bookings WHERE site = $1 AND lead_id IN? ORDER BY start_at, uid, seat`, []any{r.site}, singles(ids), func(rows *sql.Rows) error {
 		var lead handoff.LeadID
 		var doc string
 		var b handoff.Booking

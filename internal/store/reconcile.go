@@ -136,7 +136,7 @@ func (r *reconciliation) load(ctx context.Context) error {
 			"predecessor <> '' AND predecessor IN?": newUIDs,
 			"ical_uid <> '' AND ical_uid IN?":       newICals,
 		} {
-			if err := many(ctx, r.tx, `SELECT `+factColumns+`, o.reconciled_at IS NULL FROM observations o WHERE o.site = $1 AND `+where, []any{r.site}, column(values), note); err != nil {
+			if err := many(ctx, r.tx, `SELECT `+factColumns+`, o.reconciled_at IS NULL FROM observations o WHERE o.site = $1 AND `+where, []any{r.site}, singles(values), note); err != nil {
 				return fmt.Errorf("observations: %w", err)
 			}
 		}
@@ -187,7 +187,7 @@ func (r *reconciliation) claimLinked(ctx context.Context) error {
 	others := slices.DeleteFunc(slices.Clone(r.uids), func(uid string) bool { return mine[uid] })
 	before := len(r.claimed)
 	err := many(ctx, r.tx, `SELECT key, version FROM due WHERE site = $1 AND kind = $2 AND key IN?`+r.db.engine.skip,
-		[]any{r.site, KindReconcile}, column(others), func(rows *sql.Rows) error {
+		[]any{r.site, KindReconcile}, singles(others), func(rows *sql.Rows) error {
 			w := Work{Site: r.site, Kind: KindReconcile}
 			err := rows.Scan(&w.Key, &w.version)
 			r.claimed = append(r.claimed, w)
@@ -216,7 +216,7 @@ func (r *reconciliation) derive(ctx context.Context) error {
 	r.ties = handoff.Match(observations, leads)
 	r.before = map[handoff.BookingKey]stored{}
 	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, doc FROM bookings WHERE site = $1 AND uid IN?`,
-		[]any{r.site}, column(r.uids), func(rows *sql.Rows) error {
+		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
 			var key handoff.BookingKey
 			var s stored
 			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.doc)
@@ -238,7 +238,7 @@ func (r *reconciliation) leadsNamed(ctx context.Context) (map[handoff.Submission
 		}
 	}
 	out := map[handoff.SubmissionID]handoff.LeadID{}
-	err := many(ctx, r.tx, `SELECT id, lead_id FROM submissions WHERE site = $1 AND id IN?`, []any{r.site}, column(named.all()), func(rows *sql.Rows) error {
+	err := many(ctx, r.tx, `SELECT id, lead_id FROM submissions WHERE site = $1 AND id IN?`, []any{r.site}, singles(named.all()), func(rows *sql.Rows) error {
 		var id handoff.SubmissionID
 		var lead handoff.LeadID
 		err := rows.Scan(&id, &lead)
@@ -327,10 +327,10 @@ func (r *reconciliation) markDone(ctx context.Context) error {
 	for _, w := range r.claimed {
 		keys = append(keys, w.Key)
 	}
-	if err := many(ctx, r.tx, `UPDATE observations SET reconciled_at = $2 WHERE site = $1 AND id IN?`, []any{r.site, stamp{r.now}}, column(fresh), nil); err != nil {
+	if err := many(ctx, r.tx, `UPDATE observations SET reconciled_at = $2 WHERE site = $1 AND id IN?`, []any{r.site, stamp{r.now}}, singles(fresh), nil); err != nil {
 		return fmt.Errorf("observations: %w", err)
 	}
-	if err := many(ctx, r.tx, `DELETE FROM due WHERE site = $1 AND kind = $2 AND key IN?`, []any{r.site, KindReconcile}, column(keys), nil); err != nil {
+	if err := many(ctx, r.tx, `DELETE FROM due WHERE site = $1 AND kind = $2 AND key IN?`, []any{r.site, KindReconcile}, singles(keys), nil); err != nil {
 		return fmt.Errorf("due work: %w", err)
 	}
 	return nil

@@ -55,8 +55,8 @@ func flat(args []any, rows [][]any) []any {
 	return out
 }
 
-// column makes rows of one value each.
-func column[T any](values []T) [][]any {
+// singles makes rows of one value each.
+func singles[T any](values []T) [][]any {
 	rows := make([][]any, len(values))
 	for i, v := range values {
 		rows[i] = []any{v}

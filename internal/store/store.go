@@ -19,17 +19,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/pressly/goose/v3"
 
 	"handoff"
 )
 
 //go:embed migrations
-var migrations embed.FS
+var embedded embed.FS
+
+// migrations has one folder per engine. Tests add steps of the future to it.
+var migrations fs.FS = embedded
 
 // A DB is an open store. Its methods may be used concurrently.
 type DB struct {
 	engine engine
+	name   string // its address, for messages
 	write  *sql.DB
 	read   *sql.DB // may be the same pool
 	now    func() time.Time
@@ -49,15 +52,43 @@ type DB struct {
 
 // Options of Open. The zero value is right.
 type Options struct {
-	Now func() time.Time // the clock; nil is time.Now
-	Log *slog.Logger     // nil discards
+	Now         func() time.Time // the clock; nil is time.Now
+	Log         *slog.Logger     // nil discards
+	NoMigration bool             // refuse a store that is older than this version; its owner migrates by command
 }
 
 // Open opens the store at url, creating and migrating it as needed. A url is
 // "sqlite:" and a path, a path alone, or one of PostgreSQL ("postgres://…"). A
 // store that a newer version of Handoff wrote is refused.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	db := &DB{engine: engineOf(url), now: o.Now, log: o.Log, feed: newFeed()}
+	if o.NoMigration && engineOf(url).missing(url) {
+		return nil, fmt.Errorf("store: there is none at %s yet; make it with: handoff migrate: %w", nameOf(url), handoff.ErrInvalid)
+	}
+	db, err := connect(url, o)
+	if err != nil {
+		return nil, err
+	}
+	m, err := db.pending(ctx)
+	switch {
+	case err != nil:
+	case o.NoMigration && len(m.Steps) > 0:
+		err = fmt.Errorf("store: %s has schema %d, and this version of Handoff needs %d; bring it there with: handoff migrate: %w", db.name, m.From, m.To, handoff.ErrInvalid)
+	default:
+		err = db.migrate(ctx, m)
+	}
+	if err == nil {
+		err = db.start(ctx, url)
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// connect opens a store as it is.
+func connect(url string, o Options) (*DB, error) {
+	db := &DB{engine: engineOf(url), name: nameOf(url), now: o.Now, log: o.Log, feed: newFeed()}
 	if db.now == nil {
 		db.now = time.Now
 	}
@@ -73,20 +104,14 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if db.write, db.read, err = db.engine.open(url); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	db.startLines()
-	if err := db.migrate(ctx); err != nil {
-		db.Close()
-		return nil, err
-	}
-	if err := db.startBackground(ctx, url); err != nil {
-		db.Close()
-		return nil, err
-	}
 	return db, nil
 }
 
-// startBackground starts what a store of several processes needs beside its lines.
-func (db *DB) startBackground(ctx context.Context, url string) error {
+// start opens the lines, and begins what a store of several processes needs beside.
+func (db *DB) start(ctx context.Context, url string) error {
+	db.deliveries = newLine(db.engine.writers, maxTogether, db.keepVerified)
+	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
+	db.forms = newLine(db.engine.writers, maxTogether, db.keepForms)
 	ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if db.engine.gather != "" {
 		db.tender.due = make(chan struct{}, 1)
@@ -99,60 +124,18 @@ func (db *DB) startBackground(ctx context.Context, url string) error {
 	return nil
 }
 
-func (db *DB) startLines() {
-	db.deliveries = newLine(db.engine.writers, maxTogether, db.keepVerified)
-	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
-	db.forms = newLine(db.engine.writers, maxTogether, db.keepForms)
-}
-
 // maxTogether is how many deliveries, or forms, are kept in one transaction at most.
 const maxTogether = 128
 
-func (db *DB) migrate(ctx context.Context) error {
-	p, err := db.migrations()
-	if err != nil {
-		return err
-	}
-	sources := p.ListSources()
-	newest := sources[len(sources)-1].Version
-	current, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("store: reading the version: %w", err)
-	}
-	if current > newest {
-		return fmt.Errorf("store: it was written by a newer version of Handoff (schema %d, this one knows %d); use that version: %w", current, newest, handoff.ErrInvalid)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("store: migrating: %w", err)
-	}
-	return nil
-}
-
-func (db *DB) migrations() (*goose.Provider, error) {
-	dir, err := fs.Sub(migrations, "migrations/"+db.engine.name)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	options, err := db.engine.migrating()
-	if err != nil {
-		return nil, fmt.Errorf("store: migrations: %w", err)
-	}
-	p, err := goose.NewProvider(db.engine.dialect, db.write, dir, options...)
-	if err != nil {
-		return nil, fmt.Errorf("store: migrations: %w", err)
-	}
-	return p, nil
-}
-
 // Close closes the store. Nothing acknowledged is pending.
 func (db *DB) Close() error {
-	if db.stop != nil {
+	if db.stop != nil { // it was started
 		db.stop()
 		db.background.Wait()
+		db.deliveries.close()
+		db.forgeries.close()
+		db.forms.close()
 	}
-	db.deliveries.close()
-	db.forgeries.close()
-	db.forms.close()
 	if db.read == db.write {
 		return db.write.Close()
 	}

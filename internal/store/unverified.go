@@ -159,7 +159,7 @@ func takenPlaces(ctx context.Context, tx *txn, sites []string) (map[siteKey]int,
 	out := map[siteKey]int{}
 	err := many(ctx, tx, `
 		SELECT site, source, count(*) FROM failures
-		WHERE settled_at IS NULL AND NOT verified AND site IN? GROUP BY site, source`, nil, column(sites), func(r *sql.Rows) error {
+		WHERE settled_at IS NULL AND NOT verified AND site IN? GROUP BY site, source`, nil, singles(sites), func(r *sql.Rows) error {
 		var site, source string
 		var n int
 		err := r.Scan(&site, &source, &n)
