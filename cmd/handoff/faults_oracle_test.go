@@ -25,6 +25,9 @@ func (tr *trial) settled() error {
 	})
 }
 
+// errTooFew says that what is waited for has not happened often enough yet.
+var errTooFew = errors.New("too few")
+
 // unapplied counts what was acknowledged and no lead shows yet.
 func unapplied(db *sql.DB) (due, facts int, err error) {
 	err = db.QueryRow(`

@@ -68,7 +68,7 @@ type trial struct {
 	examples map[string]string // Cal.com's example bodies by number
 
 	mu      sync.Mutex
-	servers []*replica    // that are asked
+	servers []*replica   // that are asked
 	count   int          // servers started, for their names
 	forms   []url.Values // that were opened long enough ago, and are filled in
 	sources atomic.Int64
