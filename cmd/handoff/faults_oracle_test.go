@@ -35,13 +35,13 @@ func unapplied(db *sql.DB) (due, facts int, err error) {
 	return due, facts, err
 }
 
-// check ends a round: it waits until all is applied, and counts what was
+// check ends a load: it waits until all is applied, and counts what was
 // acknowledged, lost and doubled. allowed are reasons that failures may have
 // beside those that the stories explain.
 func (tr *trial) check(l *load, tales []*tale, allowed ...string) {
 	tr.t.Helper()
 	if err := tr.settled(); err != nil {
-		tr.t.Fatal(err)
+		tr.t.Fatalf("%v\n%s", err, tr.lastWords())
 	}
 	rows, err := tr.leads()
 	if err != nil {
@@ -65,7 +65,6 @@ func (tr *trial) check(l *load, tales []*tale, allowed ...string) {
 		tr.t.Error(err)
 	}
 	tr.alive()
-	tr.rounds++
 }
 
 // arrived counts a form, and returns its lead's tale, if it has one.

@@ -37,6 +37,7 @@ func TestFaultPostgresGone(t *testing.T) {
 			fault.make(l)
 			l.wait()
 			tr.check(l, tales)
+			tr.rounds++
 		}
 	}
 	if n := tr.answers.of(0); n > 0 {
@@ -109,18 +110,24 @@ func TestFaultPostgresHangs(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "postgres")
 	tr.serve()
+	t.Cleanup(func() { tr.signal(syscall.SIGCONT) }) // or it could not be stopped
+	const visitors = 4
 	n := rounds(1, 50)
-	tr.openForms(2 * n)
+	tr.openForms(visitors * n)
 	for range n {
 		tales := tr.tell(len(stories))
 		begun := make(chan bool)
-		l := tr.deliver(tales, traffic{constant: true, forms: 2, acked: tr.once(func() { close(begun) })})
+		l := tr.deliver(tales, traffic{constant: true, acked: tr.once(func() { close(begun) })})
 		<-begun
 		tr.signal(syscall.SIGSTOP)
+		visitors := tr.deliver(nil, traffic{constant: true, forms: visitors})
 		<-time.After(hang)
 		tr.signal(syscall.SIGCONT)
 		l.wait()
+		visitors.wait()
 		tr.check(l, tales)
+		tr.check(visitors, nil)
+		tr.rounds++
 	}
 	if tr.answers.of(503) == 0 {
 		t.Error("nobody was told to send again: this has shown nothing")

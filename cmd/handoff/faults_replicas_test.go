@@ -35,6 +35,7 @@ func TestFaultReplicaKilled(t *testing.T) {
 		l.wait()
 		tr.check(l, tales)
 		tr.pageHears()
+		tr.rounds++
 	}
 	tr.conclude()
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -232,6 +234,19 @@ func (tr *trial) alive() {
 		}
 	}
 }
+
+// lastWords are the last lines of each kind in the servers' logs.
+func (tr *trial) lastWords() string {
+	last := map[string]string{}
+	for _, s := range tr.servers {
+		for line := range strings.Lines(s.log()) {
+			last[s.url+message.FindString(line)] = line
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Values(last)), "")
+}
+
+var message = regexp.MustCompile(`msg="[^"]*"`)
 
 var panicked = regexp.MustCompile(`panick|panic:|fatal error:|DATA RACE`)
 
