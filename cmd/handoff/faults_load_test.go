@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -77,26 +78,35 @@ type load struct {
 
 // deliver begins to send the parts of tales: each one to three times, in no order,
 // by many senders at once, who send again what was not taken, and at times give up.
+// In some loads all that is about one lead comes nearly at once.
 func (tr *trial) deliver(tales []*tale, how traffic) *load {
 	l := &load{tr: tr, how: how}
-	var work []func()
-	for _, ta := range tales {
+	spread := 3.0 // how many leads are told of at once
+	if rand.IntN(2) == 0 {
+		spread = float64(len(tales))
+	}
+	type job struct {
+		do func()
+		at float64
+	}
+	var work []job
+	for i, ta := range tales {
 		for _, p := range ta.parts {
 			for range 1 + rand.IntN(3) {
 				l.parts++
-				work = append(work, func() { l.send(p) })
+				work = append(work, job{func() { l.send(p) }, float64(i) + spread*rand.Float64()})
 			}
 		}
 	}
 	for range how.forms {
 		v := tr.visit()
 		l.forms = append(l.forms, v)
-		work = append(work, func() { l.enquire(v) })
+		work = append(work, job{func() { l.enquire(v) }, float64(len(tales)) * rand.Float64()})
 	}
-	rand.Shuffle(len(work), func(a, b int) { work[a], work[b] = work[b], work[a] })
+	slices.SortFunc(work, func(a, b job) int { return cmp.Compare(a.at, b.at) })
 	queue := make(chan func(), len(work))
 	for _, w := range work {
-		queue <- w
+		queue <- w.do
 	}
 	close(queue)
 	for range senders {
