@@ -43,7 +43,7 @@ const left = 64 << 10
 func (tr *trial) fillAgainAndAgain(disk string) {
 	tr.t.Helper()
 	tr.serve()
-	n := rounds(2, 10)
+	n := rounds(1, 10)
 	tr.openForms(2 * n)
 	for range n {
 		tales := tr.tell(5 * len(stories)) // while there is room

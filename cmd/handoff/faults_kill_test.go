@@ -11,7 +11,7 @@ import (
 // same data; that it found facts there which no lead showed yet happens in some.
 func TestFaultKilled(t *testing.T) {
 	onEngines(t, func(tr *trial) {
-		n := rounds(4, 1)
+		n := rounds(3, 1)
 		s := tr.serve()
 		tr.openForms(2 * n)
 		pending := 0

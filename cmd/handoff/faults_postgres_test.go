@@ -26,7 +26,7 @@ func TestFaultPostgresGone(t *testing.T) {
 		{"killed", func(*load) { tr.postgres.Kill(); tr.afterRefusals(); tr.rerun() }},
 		{"connections cut", tr.cut},
 	}
-	n := rounds(2, 4)
+	n := rounds(1, 4)
 	tr.openForms(n * len(faults) * 2)
 	for range n {
 		for _, fault := range faults {

@@ -17,10 +17,10 @@ func TestFaultReplicaKilled(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "postgres")
 	tr.serve()
-	tr.openForms(2 * rounds(3, 4))
+	tr.openForms(2 * rounds(2, 4))
 	tr.serveAnother()
 	tr.serveAnother()
-	for range rounds(3, 4) {
+	for range rounds(2, 4) {
 		tales := tr.tell(3 * len(stories))
 		dead := make(chan bool)
 		l := tr.deliver(tales, traffic{forms: 2, acked: tr.once(func() { dead <- true })})
