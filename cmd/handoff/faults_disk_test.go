@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -126,7 +125,9 @@ func smallDisks(t *testing.T) string {
 		}
 	}
 	if os.Getuid() != 0 {
-		if err := elsewhere(dir, t.Name()); err != nil {
+		out, err := elsewhere(dir, t.Name())
+		t.Logf("%s", out)
+		if err != nil {
 			t.Fatalf("a small disk is needed to fill: run this as root, or allow user name spaces: %v", err)
 		}
 		return ""
@@ -154,10 +155,10 @@ func smallDisks(t *testing.T) string {
 
 // elsewhere runs this test in a name space in which its user may mount: one where
 // they are root mounts the disks, and one inside it is their own again.
-func elsewhere(dir, name string) error {
+func elsewhere(dir, name string) (out []byte, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	script := ""
 	for engine, size := range diskSizes {
@@ -167,10 +168,5 @@ func elsewhere(dir, name string) error {
 	cmd := exec.Command("unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", script,
 		self, "-test.run=^"+name+"$", "-test.v", fmt.Sprintf("-faults.rounds=%d", *faultRounds))
 	cmd.Env = append(os.Environ(), disksVariable+"="+dir)
-	out, err := cmd.CombinedOutput()
-	fmt.Printf("%s", out) // what that test prints is this one's
-	if err != nil {
-		return errors.Join(err, errors.New(string(out[max(0, len(out)-2000):])))
-	}
-	return nil
+	return cmd.CombinedOutput()
 }

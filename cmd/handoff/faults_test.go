@@ -82,12 +82,12 @@ type trial struct {
 
 // A tally is what a trial counts, and prints at its end.
 type tally struct {
-	rounds                  int
-	acknowledged            int // bodies that were answered with 200
-	lost                    int // of these not in the store, or without effect
-	doubled                 int // what was counted or applied more often than it was sent
-	formsSent, formsLost    int // forms that were answered with 303, and of these without a lead
-	formsDoubled, unmatched int
+	rounds               int
+	acknowledged         int // bodies that were answered with 200
+	lost                 int // of these not in the store, or without effect
+	doubled              int // what was counted or applied more often than it was sent
+	formsSent, formsLost int // forms that were answered with 303, and of these without a lead
+	formsDoubled         int
 }
 
 // newTrial writes an install for an engine. PostgreSQL is a private one, as durable
