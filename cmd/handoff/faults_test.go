@@ -32,7 +32,7 @@ import (
 // go test runs a short form; make faults runs all of it.
 var (
 	faultRounds = flag.Int("faults.rounds", 0, "rounds of each fault on each engine; 0 is the short form")
-	faultForged = flag.Int("faults.forged", 1500, "forged bodies in the flood")
+	faultForged = flag.Int("faults.forged", 1200, "forged bodies in the flood")
 )
 
 // rounds is how often a fault is made: as often as was asked for, less the dearer
