@@ -25,7 +25,7 @@ func TestFaultClockSteps(t *testing.T) {
 				if took := time.Since(quiet); took > soon {
 					tr.t.Errorf("after a step to %s, what was acknowledged was applied only after %s", off, took)
 				}
-				tr.rounds++
+				tr.endRound()
 				if !stepped {
 					tr.t.Error("the clock did not step: this round has shown nothing")
 				}

@@ -69,7 +69,7 @@ func (tr *trial) fillAgainAndAgain(disk string) {
 		tr.revive()
 		<-ended
 		tr.check(l, tales)
-		tr.rounds++
+		tr.endRound()
 	}
 	if n := tr.answers.of(0); n > 0 {
 		tr.t.Errorf("%d requests had no answer", n)

@@ -38,7 +38,7 @@ func TestFaultFlood(t *testing.T) {
 		before := tr.size()
 
 		forged := tr.flood(s)
-		tr.rounds++
+		tr.endRound()
 		tr.checkFlood(forged, verified)
 		grown := tr.size() - before
 		tr.t.Logf("%d forged bodies: the store grew by %d KiB, the server held at most %d MiB", forged, grown>>10, s.peak(tr.t)>>20)

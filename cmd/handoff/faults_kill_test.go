@@ -29,7 +29,7 @@ func TestFaultKilled(t *testing.T) {
 			s = tr.serve()
 			l.wait()
 			tr.check(l, tales)
-			tr.rounds++
+			tr.endRound()
 		}
 		tr.t.Logf("after some of the kills, %d facts were acknowledged and not yet applied", pending)
 	})

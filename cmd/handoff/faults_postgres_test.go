@@ -37,7 +37,7 @@ func TestFaultPostgresGone(t *testing.T) {
 			fault.make(l)
 			l.wait()
 			tr.check(l, tales)
-			tr.rounds++
+			tr.endRound()
 		}
 	}
 	if n := tr.answers.of(0); n > 0 {
@@ -127,7 +127,7 @@ func TestFaultPostgresHangs(t *testing.T) {
 		visitors.wait()
 		tr.check(l, tales)
 		tr.check(visitors, nil)
-		tr.rounds++
+		tr.endRound()
 	}
 	if tr.answers.of(503) == 0 {
 		t.Error("nobody was told to send again: this has shown nothing")

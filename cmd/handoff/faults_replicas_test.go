@@ -35,7 +35,7 @@ func TestFaultReplicaKilled(t *testing.T) {
 		l.wait()
 		tr.check(l, tales)
 		tr.pageHears()
-		tr.rounds++
+		tr.endRound()
 	}
 	tr.conclude()
 }

@@ -51,7 +51,7 @@ func TestFaultSecretRotated(t *testing.T) {
 			off += 2 * time.Hour
 			tr.step(off)
 			tr.retired(former, latter)
-			tr.rounds++
+			tr.endRound()
 		}
 	})
 }

@@ -29,7 +29,7 @@ func TestFaultSlowSenders(t *testing.T) {
 	s := tr.serve()
 	for range rounds(1, 20) {
 		tr.besideSlowSenders(s)
-		tr.rounds++
+		tr.endRound()
 	}
 	if got := s.peak(t); got > maxMemory {
 		t.Errorf("it held %d MiB, more than %d", got>>20, maxMemory>>20)

@@ -3,18 +3,14 @@ package main
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -27,6 +23,7 @@ import (
 //
 //	faults_load_test.go    the load: stories told by senders that send again
 //	faults_story_test.go   the stories: what Cal.com sends of one lead
+//	faults_servers_test.go the servers, and their clock
 //	faults_oracle_test.go  what must be true afterwards, known without the product's rules
 //
 // go test runs a short form; make faults runs all of it.
@@ -78,6 +75,7 @@ type trial struct {
 	tales   []*tale // of all rounds
 	answers answers
 	tally
+	before tally // at the end of the round before
 }
 
 // A tally is what a trial counts, and prints at its end.
@@ -90,8 +88,30 @@ type tally struct {
 	formsDoubled         int
 }
 
-// newTrial writes an install for an engine. PostgreSQL is a private one, as durable
-// as in production.
+func (y tally) String() string {
+	return fmt.Sprintf("acknowledged %d, lost %d, doubled %d; forms %d, lost %d, doubled %d",
+		y.acknowledged, y.lost, y.doubled, y.formsSent, y.formsLost, y.formsDoubled)
+}
+
+// endRound counts a round, and prints what it saw: a round in which nothing was
+// acknowledged has shown nothing.
+func (tr *trial) endRound() {
+	tr.t.Helper()
+	tr.rounds++
+	now, b := tr.tally, tr.before
+	tr.before = now
+	round := tally{
+		acknowledged: now.acknowledged - b.acknowledged, lost: now.lost - b.lost, doubled: now.doubled - b.doubled,
+		formsSent: now.formsSent - b.formsSent, formsLost: now.formsLost - b.formsLost, formsDoubled: now.formsDoubled - b.formsDoubled,
+	}
+	tr.t.Logf("round %d: %s, found %d", tr.rounds, round, round.acknowledged-round.lost)
+	if round.acknowledged == 0 {
+		tr.t.Error("nothing was acknowledged: this round has shown nothing")
+	}
+}
+
+// newTrial writes an install for an engine. PostgreSQL is a private one, which the
+// trial may stop and kill, as durable as in production.
 func newTrial(t *testing.T, engine string) *trial {
 	t.Helper()
 	if engine == "sqlite" {
@@ -154,102 +174,6 @@ func (tr *trial) engine() string {
 	return "sqlite"
 }
 
-// A replica is one process of the install: the only one, or one of several.
-type replica struct {
-	*process
-	url, config string
-}
-
-// serve starts a server of the install's handoff.yaml, and waits until it is ready.
-func (tr *trial) serve() *replica {
-	tr.t.Helper()
-	return tr.start(tr.site, tr.config())
-}
-
-// serveAnother starts one more server, with an address of its own.
-func (tr *trial) serveAnother() *replica {
-	tr.t.Helper()
-	b, err := os.ReadFile(tr.config())
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	address := freeAddress()
-	config := filepath.Join(tr.dir, address+".yaml")
-	text := strings.Replace(string(b), strings.TrimPrefix(tr.site, "http://"), address, 1)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		tr.t.Fatal(err)
-	}
-	return tr.start("http://"+address, config)
-}
-
-func (tr *trial) start(url, config string) *replica {
-	tr.t.Helper()
-	tr.count++
-	p, err := launch(tr.dir, fmt.Sprintf("server-%d", tr.count), []string{clockVariable + "=" + tr.clock}, "--log", "warn", "serve", "-c", config)
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	tr.t.Cleanup(p.kill)
-	if err := p.ready(url + "/readyz"); err != nil {
-		tr.t.Fatal(err)
-	}
-	s := &replica{process: p, url: url, config: config}
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	for i, old := range tr.servers {
-		if old.url == url {
-			tr.servers[i] = s
-			return s
-		}
-	}
-	tr.servers = append(tr.servers, s)
-	return s
-}
-
-// leave takes a server out of those that are asked.
-func (tr *trial) leave(s *replica) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	for i, other := range tr.servers {
-		if other == s {
-			tr.servers = append(tr.servers[:i:i], tr.servers[i+1:]...)
-			return
-		}
-	}
-}
-
-// alive reports servers that ended by themselves or panicked.
-func (tr *trial) alive() {
-	tr.t.Helper()
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	for _, s := range tr.servers {
-		select {
-		case <-s.ended:
-			tr.t.Errorf("a server ended by itself: %v\n%s", s.result, s.log())
-		default:
-		}
-		if panicked.MatchString(s.log()) {
-			tr.t.Errorf("a server panicked:\n%s", s.log())
-		}
-	}
-}
-
-// lastWords are the last lines of each kind in the servers' logs.
-func (tr *trial) lastWords() string {
-	last := map[string]string{}
-	for _, s := range tr.servers {
-		for line := range strings.Lines(s.log()) {
-			last[s.url+message.FindString(line)] = line
-		}
-	}
-	return strings.Join(slices.Sorted(maps.Values(last)), "")
-}
-
-var message = regexp.MustCompile(`msg="[^"]*"`)
-
-var panicked = regexp.MustCompile(`panick|panic:|fatal error:|DATA RACE`)
-
 // conclude looks once more for everything that any round saw acknowledged, stops
 // the servers, and prints the trial's line.
 func (tr *trial) conclude() {
@@ -266,43 +190,12 @@ func (tr *trial) conclude() {
 			tr.t.Error(err)
 		}
 	}
-	tr.t.Logf("%s, %s: rounds %d, acknowledged %d, lost %d, doubled %d; forms %d, lost %d, doubled %d; %s",
-		strings.TrimPrefix(strings.Split(tr.t.Name(), "/")[0], "TestFault"), tr.engine(),
-		tr.rounds, tr.acknowledged, tr.lost, tr.doubled, tr.formsSent, tr.formsLost, tr.formsDoubled, tr.answers.String())
+	fault, _, _ := strings.Cut(strings.TrimPrefix(tr.t.Name(), "TestFault"), "/")
+	tr.t.Logf("%s, %s: rounds %d, %s; %s", fault, tr.engine(), tr.rounds, tr.tally, tr.answers.String())
 	if tr.lost+tr.doubled+tr.formsLost+tr.formsDoubled > 0 {
 		tr.t.Error("the promise is broken: what was acknowledged is found, once")
 	}
-	if tr.rounds == 0 || tr.acknowledged == 0 {
-		tr.t.Error("nothing was acknowledged: this trial has shown nothing")
-	}
-}
-
-// clockVariable names a file with how far the clock of a server under test is off,
-// such as "-1h". The product reads no such thing: see TestMain.
-const clockVariable = "HANDOFF_TEST_CLOCK"
-
-// clock is the time of a server under test.
-func clock() func() time.Time {
-	path := os.Getenv(clockVariable)
-	if path == "" {
-		return time.Now
-	}
-	return func() time.Time {
-		b, _ := os.ReadFile(path)               // no file: no offset
-		off, _ := time.ParseDuration(string(b)) // half a file: none either, for a moment
-		return time.Now().Round(0).Add(off)     // without the monotonic reading, as after a real step
-	}
-}
-
-// step sets the servers' clock off by an offset.
-func (tr *trial) step(off time.Duration) {
-	tr.t.Helper()
-	next := tr.clock + ".next"
-	err := os.WriteFile(next, []byte(off.String()), 0o600)
-	if err == nil {
-		err = os.Rename(next, tr.clock)
-	}
-	if err != nil {
-		tr.t.Fatal(err)
+	if tr.rounds == 0 {
+		tr.t.Error("there was no round: this trial has shown nothing")
 	}
 }
