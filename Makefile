@@ -34,7 +34,7 @@ fuzz: ## each fuzz target for a minute
 	@./scripts/fuzz.sh
 
 faults: deps ## all that can break, again and again, under load (hours); test runs a short form
-	CGO_ENABLED=0 $(GO) test ./cmd/handoff -run TestFault -v -timeout 12h -faults.rounds 200 -faults.forged 1000000
+	CGO_ENABLED=0 $(GO) test ./cmd/handoff -run TestFaults -v -timeout 12h -faults.rounds 200 -faults.forged 1000000
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o handoff ./cmd/handoff

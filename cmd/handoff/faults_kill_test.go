@@ -9,7 +9,7 @@ import (
 // A server that is killed at any instant loses nothing that it acknowledged, and
 // does nothing twice. Each round kills it once under load and starts it on the
 // same data; that it found facts there which no lead showed yet happens in some.
-func TestFaultKilled(t *testing.T) {
+func faultKilled(t *testing.T) {
 	onEngines(t, func(tr *trial) {
 		n := rounds(3, 1)
 		s := tr.serve()

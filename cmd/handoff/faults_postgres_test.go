@@ -14,8 +14,7 @@ import (
 // While PostgreSQL is stopped, killed, or cuts all connections, every answer is
 // that it is kept or that it is to be sent again, and comes soon; and the server
 // works again by itself when PostgreSQL does.
-func TestFaultPostgresGone(t *testing.T) {
-	t.Parallel()
+func faultPostgresGone(t *testing.T) {
 	tr := newTrial(t, "postgres")
 	tr.serve()
 	faults := []struct {
@@ -106,8 +105,7 @@ const hang = slowest + 2*time.Second
 // A PostgreSQL that takes connections and does nothing, as one whose disk or host
 // hangs, keeps nobody waiting: the answers come as soon, and say that it is to be
 // sent again.
-func TestFaultPostgresHangs(t *testing.T) {
-	t.Parallel()
+func faultPostgresHangs(t *testing.T) {
 	tr := newTrial(t, "postgres")
 	tr.serve()
 	t.Cleanup(func() { tr.signal(syscall.SIGCONT) }) // or it could not be stopped

@@ -13,8 +13,7 @@ import (
 // Of several servers on one PostgreSQL, which get the same webhooks in other orders,
 // one is killed and another takes its place: nothing is lost or done twice. And a
 // page that is open at one of them hears of a webhook that another received.
-func TestFaultReplicaKilled(t *testing.T) {
-	t.Parallel()
+func faultReplicaKilled(t *testing.T) {
 	tr := newTrial(t, "postgres")
 	tr.serve()
 	tr.openForms(2 * rounds(2, 4))

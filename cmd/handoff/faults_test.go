@@ -17,9 +17,12 @@ import (
 	"handoff/internal/pgtest"
 )
 
-// The fault suite. Each of its tests (TestFault…) is one thing that breaks while
+// TestFaults is the fault suite. Each of its tests is one thing that breaks while
 // leads come in and webhooks are delivered, on the real binary and on both engines;
 // the promise is always the same: what was acknowledged is found, once.
+//
+// It is over before the tests that run at once with others begin: those look at
+// what a page shows in time, and these leave the machine little.
 //
 //	faults_load_test.go    the load: stories told by senders that send again
 //	faults_story_test.go   the stories: what Cal.com sends of one lead
@@ -27,6 +30,28 @@ import (
 //	faults_oracle_test.go  what must be true afterwards, known without the product's rules
 //
 // go test runs a short form; make faults runs all of it.
+func TestFaults(t *testing.T) {
+	for _, fault := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"killed at any instant", faultKilled},
+		{"one of several replicas killed", faultReplicaKilled},
+		{"PostgreSQL gone", faultPostgresGone},
+		{"PostgreSQL hangs", faultPostgresHangs},
+		{"disk full", faultDiskFull},
+		{"clock steps", faultClockSteps},
+		{"secret rotated", faultSecretRotated},
+		{"slow and oversized senders", faultSlowSenders},
+		{"flood of forgeries", faultFlood},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			fault.test(t)
+		})
+	}
+}
+
 var (
 	faultRounds = flag.Int("faults.rounds", 0, "rounds of each fault on each engine; 0 is the short form")
 	faultForged = flag.Int("faults.forged", 1200, "forged bodies in the flood")
@@ -46,7 +71,6 @@ var faultEngines = []string{"sqlite", "postgres"}
 // onEngines runs a fault on each engine.
 func onEngines(t *testing.T, fault func(tr *trial)) {
 	t.Helper()
-	t.Parallel()
 	for _, engine := range faultEngines {
 		t.Run(engine, func(t *testing.T) {
 			tr := newTrial(t, engine)
@@ -190,8 +214,7 @@ func (tr *trial) conclude() {
 			tr.t.Error(err)
 		}
 	}
-	fault, _, _ := strings.Cut(strings.TrimPrefix(tr.t.Name(), "TestFault"), "/")
-	tr.t.Logf("%s, %s: rounds %d, %s; %s", fault, tr.engine(), tr.rounds, tr.tally, tr.answers.String())
+	tr.t.Logf("%s, %s: rounds %d, %s; %s", strings.Split(tr.t.Name(), "/")[1], tr.engine(), tr.rounds, tr.tally, tr.answers.String())
 	if tr.lost+tr.doubled+tr.formsLost+tr.formsDoubled > 0 {
 		tr.t.Error("the promise is broken: what was acknowledged is found, once")
 	}
