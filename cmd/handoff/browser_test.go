@@ -121,7 +121,7 @@ func startWith(t *testing.T, cal string) *house {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	a, err := app.New(ctx, c, quiet(t))
+	a, err := app.New(ctx, c, quiet(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func open(t *testing.T, dir string) *house {
 		site: "http://" + c.Listen, cal: c.Sites[0].Calcom.Origins[0], siteID: c.Sites[0].ID,
 		keys: handoff.Keys{handoff.Key(bytes.TrimSpace(key))},
 	}
-	if h.db, err = app.OpenStore(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+	if h.db, err = app.OpenStore(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.db.Close() })

@@ -56,7 +56,7 @@ func (f configFlag) storeOf(e *environment, site string, stage handoff.Stage) (*
 	if err := c.CheckFilter(site, stage); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return app.OpenStore(e.ctx, c, e.log)
+	return app.OpenStore(e.ctx, c, e.log, e.now)
 }
 
 type demoCmd struct {
@@ -76,7 +76,7 @@ func (c serveCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.New(e.ctx, conf, e.log)
+	a, err := app.New(e.ctx, conf, e.log, e.now)
 	if err != nil {
 		return err
 	}

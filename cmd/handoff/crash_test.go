@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -238,7 +237,7 @@ func (in *sites) check(t *testing.T, enquiries []*enquiry, must func(*enquiry) b
 // open opens the store of a server that does not run.
 func (in *sites) open(t *testing.T) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(in.dir, "handoff.db"), store.Options{})
+	db, err := store.Open(t.Context(), in.database(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

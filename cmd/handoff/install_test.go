@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"database/sql"
@@ -22,6 +23,7 @@ import (
 type install struct {
 	dir       string
 	site, cal string // base URLs; cal is empty where no stand-in runs
+	store     string // as in handoff.yaml; empty: its own SQLite file
 }
 
 func (in *install) config() string { return filepath.Join(in.dir, "handoff.yaml") }
@@ -43,6 +45,7 @@ type leadJSON struct {
 // A failureJSON is an entry as "handoff failures list --json" promises it.
 type failureJSON struct {
 	ID, Kind, Reason string
+	UID              string
 	ReceivedAt       time.Time `json:"received_at"`
 	Deliveries       int
 	SettledAt        *time.Time `json:"settled_at"`
@@ -134,9 +137,17 @@ func reasons(failures []failureJSON, counts func(failureJSON) bool) []string {
 	return out
 }
 
+// database is the address of the store: SQLite's is the path of its file.
+func (in *install) database() string {
+	return cmp.Or(strings.TrimPrefix(in.store, "sqlite:"), filepath.Join(in.dir, "handoff.db"))
+}
+
 // A looker reads the database from outside, beside the server.
 func (in *install) looker() (*sql.DB, error) {
-	return sql.Open("sqlite", "file:"+filepath.Join(in.dir, "handoff.db")+"?_pragma=busy_timeout(10000)")
+	if strings.HasPrefix(in.store, "postgres:") {
+		return sql.Open("pgx", in.store)
+	}
+	return sql.Open("sqlite", "file:"+in.database()+"?_pragma=busy_timeout(10000)")
 }
 
 // quiet waits until nothing is on its way and nothing is left to do, so that what

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // visitors' time zones, also where the system has none
 
 	"github.com/alecthomas/kong"
@@ -19,10 +20,10 @@ import (
 	"handoff"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, time.Now)) }
 
-// run is the program as a function: 0 ok, 1 failed, 2 wrong usage.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// run is the program as a function: 0 ok, 1 failed, 2 wrong usage. now is its clock.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() time.Time) int {
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("handoff"),
@@ -43,7 +44,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	env := &environment{ctx: ctx, in: stdin, out: stdout, err: stderr, log: newLog(stderr, c.Log)}
+	env := &environment{ctx: ctx, in: stdin, out: stdout, err: stderr, log: newLog(stderr, c.Log), now: now}
 	switch err := command.Run(env); {
 	case err == nil:
 		return 0
@@ -66,6 +67,7 @@ type environment struct {
 	in       io.Reader
 	out, err io.Writer
 	log      *slog.Logger
+	now      func() time.Time
 }
 
 func newLog(w io.Writer, level string) *slog.Logger {

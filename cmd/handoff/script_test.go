@@ -20,7 +20,11 @@ import (
 
 // TestMain lets this test binary be the program too: scripts and tests run it as
 // processes of their own.
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"handoff": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"handoff": func() {
+		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, clock()))
+	}})
+}
 
 // Each script is one promise, tested from outside on the real binary by four
 // personas; testdata/script/README explains their words.

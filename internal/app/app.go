@@ -26,8 +26,9 @@ import (
 const minSecret = 16
 
 // OpenStore opens the store of a configuration, for commands that need no more.
-func OpenStore(ctx context.Context, c *Config, log *slog.Logger) (*store.DB, error) {
-	return store.Open(ctx, c.StoreURL(), store.Options{Log: log, NoMigration: c.Migrate == migrateByCommand})
+// now is the clock; nil is time.Now.
+func OpenStore(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (*store.DB, error) {
+	return store.Open(ctx, c.StoreURL(), store.Options{Now: now, Log: log, NoMigration: c.Migrate == migrateByCommand})
 }
 
 // An App is a wired server. Make one with New and run it with Serve.
@@ -41,8 +42,9 @@ type App struct {
 }
 
 // New reads what a configuration names (secrets, content), opens the store and
-// wires the parts. It starts nothing. Call Close, also after Serve.
-func New(ctx context.Context, c *Config, log *slog.Logger) (*App, error) {
+// wires the parts. It starts nothing. Call Close, also after Serve. now is the
+// clock of all parts; nil is time.Now.
+func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time) (*App, error) {
 	keys, err := c.keys()
 	if err != nil {
 		return nil, err
@@ -55,12 +57,12 @@ func New(ctx context.Context, c *Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := OpenStore(ctx, c, log)
+	db, err := OpenStore(ctx, c, log, now)
 	if err != nil {
 		return nil, err
 	}
 	a := &App{listen: c.Listen, db: db, log: log}
-	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log}); err != nil {
+	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func (a *App) wire(wc web.Config) error {
 	var server *web.Server // made last, since it serves the desk
 	var err error
 	a.desk, err = desk.New(desk.Config{
-		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log,
+		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log, Now: wc.Now,
 		Source: func(r *http.Request) string { return server.Source(r) },
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func TestInitStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(t.Context(), c, slog.New(slog.DiscardHandler))
+	a, err := New(t.Context(), c, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestConfigurationRefused(t *testing.T) {
 			c, err := Load(filepath.Join(dir, "handoff.yaml"))
 			if err == nil {
 				var a *App
-				if a, err = New(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil {
+				if a, err = New(t.Context(), c, slog.New(slog.DiscardHandler), nil); err == nil {
 					a.Close()
 				}
 			}

@@ -69,7 +69,7 @@ func (d Demo) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := New(ctx, c, d.Log)
+	a, err := New(ctx, c, d.Log, nil)
 	if err != nil {
 		return err
 	}

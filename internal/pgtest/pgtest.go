@@ -39,12 +39,16 @@ type Server struct {
 //
 // It is an error if Debian's package is not there: nothing here is a reason to
 // skip a test.
-func Start(settings ...string) (*Server, error) {
+func Start(settings ...string) (*Server, error) { return StartIn("", settings...) }
+
+// StartIn is Start with its data below a folder, such as a disk that is small;
+// empty: the folder for temporary files.
+func StartIn(parent string, settings ...string) (*Server, error) {
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if len(bins) == 0 {
 		return nil, errors.New("no PostgreSQL in /usr/lib/postgresql; make deps installs it, or set HANDOFF_TEST_POSTGRES")
 	}
-	dir, err := os.MkdirTemp("", "handoff-postgres-")
+	dir, err := os.MkdirTemp(parent, "handoff-postgres-")
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +109,14 @@ func (s *Server) end(signal os.Signal) {
 	_ = s.process.Process.Signal(signal) // it may be gone
 	_ = s.process.Wait()
 	s.process = nil
+}
+
+// Answers reports whether the server answers, or does so within a few seconds, as
+// after a crash that it mends by itself.
+func (s *Server) Answers() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return s.answering(ctx) == nil
 }
 
 // PID is the server's process; 0 while it does not run.
