@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,11 +15,8 @@ func check(s *session) error {
 	forged := bytes.Replace(genuine, []byte("Boiler replacement"), []byte("Boiler-replacement"), 1)
 	w := wire{addr: s.addr}
 	defer w.close()
-	if status, err := w.do(forged, nil); err != nil || status != 401 {
-		return fmt.Errorf("answered %d to a forged body, want 401: %w", status, err)
-	}
-	if status, err := w.do(genuine, nil); err != nil || status != 200 {
-		return fmt.Errorf("answered %d to a booking: %w", status, err)
+	if err := errors.Join(w.expect(401, forged, "a forged body"), w.expect(200, genuine, "a booking")); err != nil {
+		return err
 	}
 	if s.p.key == "" {
 		return nil
@@ -29,8 +27,12 @@ func check(s *session) error {
 	}
 	defer db.Close()
 	s.sent = 1
-	if left, err := s.applied(patience); err != nil || left > 0 {
-		return fmt.Errorf("the lead did not move: %w", err)
+	left, err := s.applied(patience)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return errors.New("the lead did not move")
 	}
 	return sameAgain(s, db, &w, genuine)
 }
@@ -43,8 +45,8 @@ func sameAgain(s *session, db *sql.DB, w *wire, request []byte) error {
 		return err
 	}
 	for range 2 {
-		if status, err := w.do(request, nil); err != nil || status != 200 {
-			return fmt.Errorf("answered %d to the same booking again: %w", status, err)
+		if err := w.expect(200, request, "the same booking again"); err != nil {
+			return err
 		}
 	}
 	time.Sleep(300 * time.Millisecond) // Handoff would change something after its answer

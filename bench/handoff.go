@@ -143,8 +143,8 @@ func (b *bench) castMoulds(st *store) (waiting waitingMould, booked mould, err e
 func (b *bench) sendForm(addr string, request []byte, db *sql.DB, known string) (submission, lead string, err error) {
 	w := wire{addr: addr}
 	defer w.close()
-	if status, err := w.do(request, nil); err != nil || status != 303 {
-		return "", "", fmt.Errorf("handoff answered %d to a form: %w", status, err)
+	if err := w.expect(303, request, "a form"); err != nil {
+		return "", "", err
 	}
 	return submission, lead, db.QueryRowContext(b.ctx, `SELECT id, lead_id FROM submissions WHERE id <> $1`, known).Scan(&submission, &lead)
 }
@@ -154,8 +154,8 @@ func (b *bench) bookOne(p *process, db *sql.DB, submission, lead string) error {
 	_, request := b.clerk.booking(handoff.SubmissionID(submission), time.Now())
 	w := wire{addr: p.addr}
 	defer w.close()
-	if status, err := w.do(request, nil); err != nil || status != 200 {
-		return fmt.Errorf("handoff answered %d to a booking: %w", status, err)
+	if err := w.expect(200, request, "a booking"); err != nil {
+		return err
 	}
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		booked, err := programNamed(handoffSQLite).bookedAmong(b.ctx, db, []string{lead})
@@ -189,8 +189,8 @@ func fetchForms(ctx context.Context, addr string, n, conns int) ([][]byte, error
 	page := get("/start/" + service)
 	err := inParallel(ctx, addr, conns, n, func(i int, w *wire) error {
 		var html bytes.Buffer
-		if status, err := w.do(page, func(b []byte) { html.Write(b) }); err != nil || status != 200 {
-			return fmt.Errorf("GET /start/%s: %d, %w", service, status, err)
+		if _, err := w.do(page, func(b []byte) { html.Write(b) }); err != nil {
+			return fmt.Errorf("a page with a form: %w", err)
 		}
 		m := formToken.FindSubmatch(html.Bytes())
 		if m == nil {

@@ -48,7 +48,7 @@ func parse() options {
 	flag.BoolVar(&o.quick, "quick", false, "a smoke run of under a minute: its figures mean nothing")
 	flag.Parse()
 	if o.quick {
-		o.runs, o.duration, o.drain, o.hooks, o.leads = 1, 400*time.Millisecond, 10*time.Second, 12_000, 3_000
+		o.runs, o.duration, o.drain, o.hooks, o.leads = 1, 250*time.Millisecond, 10*time.Second, 4_000, 3_000
 	}
 	return o
 }

@@ -138,9 +138,10 @@ func (s *session) complain(o outcome) {
 	}
 }
 
-// warm sends some webhooks, and waits until nothing is left to do.
+// warm sends some webhooks, so that caches are filled and code is compiled, and
+// waits until nothing is left to do.
 func (s *session) warm() error {
-	s.deliver(s.ctx, load{conns: 8, duration: min(time.Second, s.duration)})
+	s.deliver(s.ctx, load{conns: 16, duration: min(2*time.Second, s.duration), most: len(s.webhooks.requests) / 8})
 	_, err := s.applied(s.drain)
 	return err
 }

@@ -67,6 +67,19 @@ func (w *wire) do(request []byte, body func([]byte)) (status int, err error) {
 	return status, err
 }
 
+// expect sends a request, and returns an error unless it is answered with a status.
+// what says what was sent.
+func (w *wire) expect(want int, request []byte, what string) error {
+	status, err := w.do(request, nil)
+	if err == nil && status != want {
+		err = fmt.Errorf("answered %d, not %d", status, want)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
 // readAnswer reads one answer to its end.
 func readAnswer(in *bufio.Reader, body func([]byte)) (status int, err error) {
 	line, err := in.ReadSlice('\n')
