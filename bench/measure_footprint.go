@@ -88,7 +88,7 @@ func (b *bench) disk(p *program) error {
 		return err
 	}
 	defer st.remove()
-	hooks := b.webhooks.slice(0, min(diskEvents, len(b.webhooks.requests)/4)) // all, but in a smoke run
+	hooks := b.webhooks.slice(0, min(diskEvents, len(b.webhooks.requests)/10)) // all, but in a smoke run
 	// One start without load, so that tables made at the first start are not counted.
 	if err := b.sessionOn(p, st, hooks, func(*session) error { return nil }); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (b *bench) disk(p *program) error {
 	}
 	if err := b.sessionOn(p, st, hooks, func(s *session) error {
 		out := s.deliver(s.ctx, load{conns: 32, duration: 5 * s.drain})
-		left, err := s.applied(s.drain)
+		left, err := s.applied(5 * s.drain)
 		if err == nil && (left > 0 || out.done < len(hooks.requests)) {
 			err = fmt.Errorf("%d of %d acknowledged, %d not in leads", out.done, len(hooks.requests), left)
 		}
