@@ -15,7 +15,7 @@ import (
 const buildDir = ".cache/bench"
 
 // errNoNode is why a program that needs Node.js is not measured.
-var errNoNode = errors.New("Node.js or npm is not on this machine")
+var errNoNode = errors.New("there is no Node.js, or no npm, on this machine")
 
 // build builds every program that is to be measured.
 func (b *bench) build() error {

@@ -152,7 +152,7 @@ type mould struct {
 
 var (
 	typeID = regexp.MustCompile(`^[a-z]+_[0-7][0-9a-hjkmnp-tv-z]{25}$`)
-	digest = regexp.MustCompile(`^([a-z]+_)?[0-9a-f]{24,}$`)
+	digest = regexp.MustCompile(`^([a-z]+_)?[0-9a-f]{16,}$`)
 	moment = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)
 )
 
@@ -169,7 +169,7 @@ func newMould(casts []cast) mould {
 					keys = append(keys, v)
 				}
 			case []byte:
-				if c.columns[i].key {
+				if c.columns[i].key && len(v) >= 8 {
 					keys = append(keys, fmt.Sprintf("%x", v))
 				}
 			}
