@@ -30,16 +30,17 @@ type multiplication struct {
 	given map[string]func(i int) string
 }
 
-// keys are those of the i-th lead. Keys of one lead differ in time, so that they
-// keep their order.
-func (m multiplication) keys(i int) []any {
-	out := []any{i, m.at(i)}
-	for _, key := range m.mould.keys {
+// makers are what makes each key of the i-th lead. Keys of one lead differ in time,
+// so that they keep their order.
+func (m multiplication) makers() []func(i int) string {
+	var out []func(i int) string
+	for n, key := range m.mould.keys {
 		if known := m.given[key]; known != nil {
-			out = append(out, known(i))
+			out = append(out, known)
 			continue
 		}
-		out = append(out, fresh(key, m.at(i).Add(time.Duration(len(out))*time.Millisecond)))
+		fresh := maker(key)
+		out = append(out, func(i int) string { return fresh(m.at(i).Add(time.Duration(n) * time.Millisecond)) })
 	}
 	return out
 }
@@ -147,7 +148,19 @@ func (m multiplication) writeChunk(ctx context.Context, conn *sql.Conn, e engine
 	return execAll(ctx, conn, "COMMIT")
 }
 
+// writeKeys fills the table of keys.
 func (m multiplication) writeKeys(ctx context.Context, conn *sql.Conn, e engine, from, to int) error {
+	makers := m.makers()
+	keys := func(i int) []any {
+		out := []any{i, m.at(i)}
+		if e == sqlite {
+			out[1] = m.at(i).UTC().Format("2006-01-02T15:04:05.000000Z")
+		}
+		for _, key := range makers {
+			out = append(out, key(i))
+		}
+		return out
+	}
 	if e == postgres {
 		return conn.Raw(func(driver any) error {
 			i := from - 1
@@ -155,7 +168,7 @@ func (m multiplication) writeKeys(ctx context.Context, conn *sql.Conn, e engine,
 				if i++; i == to {
 					return nil, nil
 				}
-				return m.keys(i), nil
+				return keys(i), nil
 			}))
 			return err
 		})
@@ -170,9 +183,7 @@ func (m multiplication) writeKeys(ctx context.Context, conn *sql.Conn, e engine,
 	}
 	defer insert.Close()
 	for i := from; i < to; i++ {
-		keys := m.keys(i)
-		keys[1] = m.at(i).UTC().Format("2006-01-02T15:04:05.000000Z")
-		if _, err := insert.ExecContext(ctx, keys...); err != nil {
+		if _, err := insert.ExecContext(ctx, keys(i)...); err != nil {
 			return err
 		}
 	}

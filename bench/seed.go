@@ -181,19 +181,22 @@ func newMould(casts []cast) mould {
 	return mould{casts, keys}
 }
 
-// fresh makes another key of the same look. IDs are in the order of time, as the
-// product's; everything else is random.
-func fresh(key string, at time.Time) string {
+// maker returns what makes other keys of the same look: IDs in the order of time,
+// as the product's; everything else is random.
+func maker(key string) func(at time.Time) string {
 	prefix, _, found := strings.Cut(key, "_")
+	random := func(prefix, alphabet string) func(time.Time) string {
+		return func(time.Time) string { return prefix + randomText(len(key)-len(prefix), alphabet) }
+	}
 	switch {
 	case typeID.MatchString(key):
-		return newID(prefix, at)
+		return func(at time.Time) string { return newID(prefix, at) }
 	case digest.MatchString(key) && found:
-		return prefix + "_" + randomText(len(key)-len(prefix)-1, "0123456789abcdef")
+		return random(prefix+"_", "0123456789abcdef")
 	case digest.MatchString(key):
-		return randomText(len(key), "0123456789abcdef")
+		return random("", "0123456789abcdef")
 	}
-	return randomText(len(key), "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+	return random("", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 }
 
 // statement writes one cast for every row of the table of keys.
