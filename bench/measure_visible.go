@@ -80,7 +80,8 @@ func (w *watcher) watch(ctx, sending context.Context) error {
 				ended = time.Now()
 			}
 			if time.Since(ended) > patience {
-				return fmt.Errorf("%d leads did not move", len(keys))
+				w.giveUp()
+				return nil
 			}
 		}
 		if len(keys) > 0 {
@@ -91,6 +92,17 @@ func (w *watcher) watch(ctx, sending context.Context) error {
 		time.Sleep(time.Millisecond)
 	}
 	return ctx.Err()
+}
+
+// giveUp counts what did not move as if it had moved now, which is too good for it.
+func (w *watcher) giveUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	log.Printf("    %s: %d leads did not move within %s", w.p.name, len(w.waiting), patience)
+	for _, due := range w.waiting {
+		w.seen = append(w.seen, time.Since(due))
+	}
+	clear(w.waiting)
 }
 
 func (w *watcher) keys() []string {
