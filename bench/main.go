@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -140,18 +141,27 @@ func run(ctx context.Context, o options) (err error) {
 	return err
 }
 
-// measure takes every measurement that was asked for.
+// measure takes every measurement that was asked for. One that fails keeps none of
+// the others from being taken, but the first: a program that does not do its work
+// is not measured.
 func (b *bench) measure() error {
+	var failed []error
 	for _, m := range measures {
 		if !chosen(b.only, m.name) {
 			continue
 		}
 		log.Printf("measure %s: %s", m.name, m.what)
-		if err := m.take(b); err != nil {
-			return fmt.Errorf("measure %s: %w", m.name, err)
+		err := m.take(b)
+		if err == nil {
+			continue
+		}
+		failed = append(failed, fmt.Errorf("measure %s: %w", m.name, err))
+		log.Print(failed[len(failed)-1])
+		if b.ctx.Err() != nil || m.name == measures[0].name {
+			break
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // chosen says whether a list of a flag has a name; an empty list has every one.
