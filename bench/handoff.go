@@ -58,21 +58,21 @@ func createHandoff(b *bench, st *store, old int, hooks webhooks) error {
 			return err
 		}
 	}
-	waiting, booked, err := b.castMoulds(st)
+	m, err := b.mouldsFor(st)
 	if err != nil {
 		return err
 	}
 	year := 400 * 24 * time.Hour
 	step := year / time.Duration(max(old, 1))
 	begin := b.began.Add(-year - time.Hour)
-	if err := multiply(b.ctx, st, multiplication{mould: booked, n: old, at: func(i int) time.Time { return begin.Add(time.Duration(i) * step) }}); err != nil {
+	if err := multiply(b.ctx, st, multiplication{mould: m.booked, n: old, at: func(i int) time.Time { return begin.Add(time.Duration(i) * step) }}); err != nil {
 		return err
 	}
 	if err := multiply(b.ctx, st, multiplication{
-		mould: waiting.mould, n: len(hooks.leads), at: func(i int) time.Time { return b.began.Add(time.Duration(i) * time.Millisecond) },
+		mould: m.waiting, n: len(hooks.leads), at: func(i int) time.Time { return b.began.Add(time.Duration(i) * time.Millisecond) },
 		given: map[string]func(int) string{
-			waiting.lead:       func(i int) string { return string(hooks.leads[i]) },
-			waiting.submission: func(i int) string { return string(hooks.submissions[i]) },
+			m.lead:       func(i int) string { return string(hooks.leads[i]) },
+			m.submission: func(i int) string { return string(hooks.submissions[i]) },
 		},
 	}); err != nil {
 		return err
@@ -98,45 +98,58 @@ func (b *bench) settle(st *store) error {
 	return nil
 }
 
-// A waitingMould is one of a lead that nobody booked, with its names.
-type waitingMould struct {
-	mould
-	lead, submission string
+// Moulds are what the product wrote of a lead that nobody booked and of one that
+// is booked.
+type moulds struct {
+	waiting, booked  mould
+	lead, submission string // names of the waiting one
 }
 
-// castMoulds has the product open two leads, and book the second.
-func (b *bench) castMoulds(st *store) (waiting waitingMould, booked mould, err error) {
+// mouldsFor has the product make its tables in a new store, and the first time on
+// an engine its moulds.
+func (b *bench) mouldsFor(st *store) (*moulds, error) {
 	p, err := b.launch(programNamed(handoffOn(st.engine)), st)
 	if err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
 	defer p.stop()
+	if b.moulds[st.engine] == nil {
+		if b.moulds[st.engine], err = b.cast(p, st); err != nil {
+			return nil, err
+		}
+	}
+	return b.moulds[st.engine], nil
+}
+
+// cast has the product open two leads, and book the second.
+func (b *bench) cast(p *process, st *store) (*moulds, error) {
 	db, err := st.open()
 	if err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
 	defer db.Close()
 	forms, err := fetchForms(b.ctx, p.addr, 2, 1)
 	if err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
-	if waiting.submission, waiting.lead, err = b.sendForm(p.addr, forms[0], db, ""); err != nil {
-		return waiting, booked, err
+	var m moulds
+	if m.submission, m.lead, err = b.sendForm(p.addr, forms[0], db, ""); err != nil {
+		return nil, err
 	}
 	before, err := snapshot(b.ctx, db, st.engine)
 	if err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
-	waiting.mould = newMould(before)
-	submission, lead, err := b.sendForm(p.addr, forms[1], db, waiting.submission)
+	submission, lead, err := b.sendForm(p.addr, forms[1], db, m.submission)
 	if err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
 	if err := b.bookOne(p, db, submission, lead); err != nil {
-		return waiting, booked, err
+		return nil, err
 	}
 	after, err := snapshot(b.ctx, db, st.engine)
-	return waiting, newMould(without(before, after)), err
+	m.waiting, m.booked = newMould(before), newMould(without(before, after))
+	return &m, err
 }
 
 // sendForm sends a form, and returns what it became: not the submission known.

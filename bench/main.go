@@ -94,13 +94,14 @@ type bench struct {
 	clerk     clerk
 	webhooks  webhooks
 	templates map[string]*store // by program
+	moulds    map[engine]*moulds
 	results   results
 	stores    int // made so far
 }
 
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{
-		options: o, ctx: ctx, templates: map[string]*store{}, results: results{},
+		options: o, ctx: ctx, templates: map[string]*store{}, moulds: map[engine]*moulds{}, results: results{},
 		secret: randomText(32, "abcdefghijklmnopqrstuvwxyz"), key: handoff.Key(randomText(40, "abcdefghijklmnopqrstuvwxyz")),
 	}
 	if b.source, err = os.Getwd(); err != nil {

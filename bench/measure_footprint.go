@@ -16,7 +16,7 @@ func (b *bench) takeMemory() error { return b.everyProgram(webhookProgram, memor
 // the most under load. Of PostgreSQL it also counts the server's processes, as they
 // are a moment before the load ends.
 func memory(s *session) error {
-	time.Sleep(time.Second)
+	time.Sleep(min(time.Second, s.duration))
 	now, _ := resident(s.cmd.Process.Pid)
 	s.add("memory/idle", float64(now)/mega)
 	var watching sync.WaitGroup
