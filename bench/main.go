@@ -49,9 +49,20 @@ func parse() options {
 	flag.BoolVar(&o.quick, "quick", false, "a smoke run of under a minute: its figures mean nothing")
 	flag.Parse()
 	if o.quick {
-		o.runs, o.duration, o.drain, o.hooks, o.leads = 1, 250*time.Millisecond, 10*time.Second, 4_000, 3_000
+		smoke()
 	}
 	return o
+}
+
+// smoke makes everything small that the command line does not set.
+func smoke() {
+	set := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	for name, value := range map[string]string{"runs": "1", "duration": "250ms", "drain": "10s", "webhooks": "4000", "leads": "3000"} {
+		if !set[name] {
+			_ = flag.Set(name, value) // they are values of these flags
+		}
+	}
 }
 
 func main() {
