@@ -107,7 +107,8 @@ type bench struct {
 	templates map[string]*store // by program
 	moulds    map[engine]*moulds
 	results   results
-	stores    int // made so far
+	stores    int   // made so far
+	failure   error // what could not be measured
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -141,6 +142,7 @@ func run(ctx context.Context, o options) (err error) {
 	b.clerk = newClerk(example, b.secret, b.key, time.Now())
 	b.webhooks = b.clerk.webhooks(o.hooks, b.began)
 	err = b.measure()
+	b.failure = err
 	report(os.Stdout, b)
 	if o.out != "" {
 		f, failed := os.Create(o.out)

@@ -19,6 +19,9 @@ func report(w io.Writer, b *bench) {
 		fmt.Fprintf(w, "\n## %s\n\n%s\n\n", s.title, s.note)
 		writeTable(w, s.head, rows)
 	}
+	if b.failure != nil {
+		fmt.Fprintf(w, "\n## What failed\n\n```\n%v\n```\n", b.failure)
+	}
 	var rows [][]string
 	for _, t := range targets() {
 		if v := t.value(r); chosen(b.only, t.measure) || !math.IsNaN(v) {
@@ -40,7 +43,7 @@ var sections = []section{
 	{
 		"Durable acknowledgements a second, at saturation", "Handoff moves leads after its answer, the peers before it, the bare limit never. " +
 			"“Moved” is what Handoff moved in a second while the load lasted; “behind” how long after it the last lead moved.",
-		[]string{"program", "32 connections", "÷ bare", "128 connections", "÷ bare", "moved at 128", "behind at 128", "other answers"},
+		[]string{"program", "32 connections", "÷ bare", "128 connections", "÷ bare", "moved at 128", "behind at 128", "other answers, all measures"},
 		rateRows,
 	},
 	{

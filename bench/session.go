@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"path/filepath"
@@ -96,8 +97,9 @@ func (b *bench) sessionOn(p *program, st *store, hooks webhooks, do func(*sessio
 }
 
 // everyProgram holds a session of each program, as many times as there are runs,
-// in turns.
+// in turns. One that fails keeps no other from its turn.
 func (b *bench) everyProgram(fits func(*program) bool, do func(*session) error) error {
+	var failed []error
 	for r := range b.runs {
 		for _, p := range b.measured() {
 			if !fits(p) {
@@ -105,11 +107,14 @@ func (b *bench) everyProgram(fits func(*program) bool, do func(*session) error) 
 			}
 			log.Printf("  run %d: %s", r+1, p.name)
 			if err := b.session(p, do); err != nil {
-				return err
+				failed = append(failed, fmt.Errorf("run %d: %w", r+1, err))
+			}
+			if b.ctx.Err() != nil {
+				return errors.Join(failed...)
 			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // deliver makes a load of the next webhooks.
