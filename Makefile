@@ -6,7 +6,7 @@ TOOL   = $(GO) tool -modfile=tools.mod
 # Go packages whose code runs at once in many places: their tests look for races.
 RACY = ./internal/store/... ./internal/jobs/... ./internal/web/... ./internal/calcom/calsim/...
 
-.PHONY: help test deps lint fmt unit race fuzz faults build demo
+.PHONY: help test deps lint fmt unit race fuzz faults build bench demo
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -38,6 +38,9 @@ faults: deps ## all that can break, again and again, under load (hours); test ru
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o handoff ./cmd/handoff
+
+bench: deps ## ratios to a bare program and to other tools, an hour; BENCH="-quick" for a smoke run
+	$(GO) run ./bench -o bench.md $(BENCH)
 
 demo: ## the whole product with a stand-in for Cal.com
 	$(GO) run ./cmd/handoff demo
