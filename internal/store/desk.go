@@ -38,7 +38,7 @@ func (db *DB) FirstTouch(ctx context.Context, leads []LeadSummary) (map[handoff.
 func (db *DB) Pulse(ctx context.Context) (string, error) {
 	var moved, failed, settled stamp
 	err := db.read.QueryRowContext(ctx, `
-		SELECT (SELECT max(updated_at) FROM leads), (SELECT max(last_at) FROM failures), (SELECT max(settled_at) FROM failures)`).Scan(&moved, &failed, &settled)
+		SELECT (SELECT max(updated_at) FROM leads), (SELECT max(last_at) FROM failures), (SELECT max(settled_at) FROM failures WHERE settled_at IS NOT NULL)`).Scan(&moved, &failed, &settled)
 	if err != nil {
 		return "", unavailable(err)
 	}

@@ -42,7 +42,8 @@ type engine struct {
 
 	hurry      string // makes commits of a connection not wait for the disk
 	wait       string // makes them wait again
-	gather     string // gathers statistics for its plans; empty: it needs none
+	tend       string // what it needs done now and then beside the writing
+	tendGrowth int64  // how much longer the next time waits than the last; 1: not
 	prepares   bool   // statements have to be prepared by us
 	parameters int    // of one statement at most, where it pays to have many
 	writers    int    // transactions of one kind at once
@@ -78,6 +79,7 @@ var sqlite = engine{
 	migrating: func() ([]goose.ProviderOption, error) { return nil, nil },
 	again:     func(error) bool { return false },
 	hurry:     "PRAGMA synchronous = NORMAL", wait: "PRAGMA synchronous = FULL",
+	tend: "PRAGMA wal_checkpoint(PASSIVE)", tendGrowth: 1,
 	prepares: true, writers: 1, parameters: 128, // its driver looks for each among all
 	tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
 	batch:  1, // a statement is a call here, and binding many parameters costs more
@@ -99,8 +101,9 @@ var postgres = engine{
 		return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
 	},
 	hurry: "SET synchronous_commit = off", wait: "SET synchronous_commit = on",
-	gather:  "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
-	writers: 2, relays: true, parameters: 1000, // while one waits for the disk, another can be filled
+	tendGrowth: 4,
+	tend:       "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
+	writers:    2, relays: true, parameters: 1000, // while one waits for the disk, another can be filled
 
 	tables:   "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))",
 	bytewise: ` COLLATE "C"`,
@@ -123,7 +126,7 @@ func openSQLite(url string) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	f.Close()
-	if write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate")); err != nil {
+	if write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(20000)")); err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)

@@ -99,7 +99,7 @@ func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
 		return nil
 	})
 	if err == nil {
-		db.tender.wrote(len(batch))
+		db.wrote(len(batch))
 		db.tellKept(batch)
 	}
 	return err

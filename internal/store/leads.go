@@ -59,7 +59,7 @@ func (db *DB) keepForms(ctx context.Context, batch []*form) error {
 		return nil
 	})
 	if err == nil {
-		db.tender.wrote(len(batch))
+		db.wrote(len(batch))
 		db.tellAll(TopicLeads)
 	}
 	return err

@@ -78,7 +78,7 @@ func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 	if err != nil || len(all) == 0 {
 		return claimed, err
 	}
-	db.tender.wrote(len(all))
+	db.wrote(len(all))
 	db.tellAll(append(topics, TopicLeads)...)
 	return all, nil
 }

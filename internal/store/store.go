@@ -113,11 +113,9 @@ func (db *DB) start(ctx context.Context, url string) error {
 	db.forgeries = newLine(1, maxTogether, db.keepUnverified)
 	db.forms = newLine(db.engine.writers, maxTogether, db.keepForms)
 	ctx, db.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if db.engine.gather != "" {
-		db.tender.due = make(chan struct{}, 1)
-		db.tender.next.Store(firstLook)
-		db.background.Go(func() { db.tend(ctx) })
-	}
+	db.tender.due = make(chan struct{}, 1)
+	db.tender.next.Store(firstTending)
+	db.background.Go(func() { db.tend(ctx) })
 	if db.engine.relays {
 		return db.startRelay(ctx, url)
 	}

@@ -5,40 +5,50 @@ import (
 	"sync/atomic"
 )
 
+// Both engines need something done beside the writing, after so many writes.
+//
+// SQLite's log has to be copied into the file. The writer does that too, but only
+// when the log is long, since everybody waits for it; what was copied beside it
+// before, it has not to do.
+//
 // A young store on PostgreSQL grows faster than the server looks at it. Plans that
 // were made for a table of ten rows are kept for one of ten thousand, until
 // statistics are gathered; autovacuum does that once a minute at best. So each
-// process has them gathered after its first few hundred writes, and then each time
-// it has written four times as much.
+// process has them gathered, and then again each time it has written four times as
+// much.
 
-// firstLook is after how many writes statistics are gathered first.
-const firstLook = 200
+const (
+	firstTending = 500       // writes
+	lastTending  = 1_000_000 // writes, of waits that grow: from then on the server's own care suffices
+)
 
-// lastLook is the number of writes from which on the server's own looks suffice.
-const lastLook = 1_000_000
-
-// A tender gathers statistics. The zero value gathers none.
+// A tender counts writes. The zero value tends nothing.
 type tender struct {
 	written, next atomic.Int64
-	due           chan struct{} // nil: nobody gathers
+	due           chan struct{}
 }
 
-// wrote counts writes.
-func (t *tender) wrote(n int) {
-	if t.due == nil {
+// wrote counts writes, and makes tending due.
+func (db *DB) wrote(n int) {
+	t := &db.tender
+	written, next := t.written.Add(int64(n)), t.next.Load()
+	if written < next {
 		return
 	}
-	written, next := t.written.Add(int64(n)), t.next.Load()
-	if written < next || next > lastLook || !t.next.CompareAndSwap(next, 4*next) {
+	later := next * db.engine.tendGrowth
+	if db.engine.tendGrowth == 1 {
+		later = written + firstTending
+	}
+	if (db.engine.tendGrowth > 1 && next > lastTending) || !t.next.CompareAndSwap(next, later) {
 		return
 	}
 	select {
 	case t.due <- struct{}{}:
-	default:
+	default: // it is at it
 	}
 }
 
-// tend gathers statistics whenever it is due, until ctx ends.
+// tend does what is due, until ctx ends.
 func (db *DB) tend(ctx context.Context) {
 	for {
 		select {
@@ -46,8 +56,8 @@ func (db *DB) tend(ctx context.Context) {
 			return
 		case <-db.tender.due:
 		}
-		if _, err := db.write.ExecContext(ctx, db.engine.gather); err != nil && ctx.Err() == nil {
-			db.log.Debug("gathering statistics failed; the server does it itself now and then", "err", err)
+		if _, err := db.read.ExecContext(ctx, db.engine.tend); err != nil && ctx.Err() == nil {
+			db.log.Debug("tending the store failed; it is done later, or by the database itself", "err", err)
 		}
 	}
 }

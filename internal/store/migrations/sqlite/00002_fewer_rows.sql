@@ -31,4 +31,8 @@ DROP TABLE due;
 ALTER TABLE work RENAME TO due;
 CREATE INDEX due_next ON due (site, kind, due_at);
 
+-- Who looks for what is open must not be led through all that is.
+DROP INDEX failures_settled;
+CREATE INDEX failures_settled ON failures (settled_at) WHERE settled_at IS NOT NULL;
+
 -- There is no way back: a copy from before is one.
