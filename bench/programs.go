@@ -84,7 +84,7 @@ func bareOf(p *program) string {
 
 const (
 	peerChanges    = `SELECT (SELECT count(*) FROM events) || ' ' || (SELECT count(*) FROM leads WHERE stage = 'booked')`
-	handoffChanges = `SELECT (SELECT count(*) FROM events) || ' ' || (SELECT count(*) FROM leads WHERE stage = 'booked') || ' ' ||
+	handoffChanges = `SELECT (SELECT count(*) FROM observations) || ' ' || (SELECT count(*) FROM leads WHERE stage = 'booked') || ' ' ||
 		(SELECT count(*) FROM history) || ' ' || (SELECT count(*) FROM bookings)`
 )
 
