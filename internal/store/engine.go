@@ -126,7 +126,7 @@ func openSQLite(url string) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	f.Close()
-	if write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(20000)")); err != nil {
+	if write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=cache_size(-32768)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(20000)")); err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"handoff"
@@ -17,6 +18,7 @@ type line[T any] struct {
 	most    int // in one transaction
 	keep    func(ctx context.Context, batch []*T) error
 	waiting chan *entry[T]
+	present atomic.Int64 // who waits, or is on the way to the disk
 	closing chan struct{}
 	once    sync.Once
 	workers sync.WaitGroup
@@ -50,6 +52,8 @@ func newLine[T any](workers, most int, keep func(context.Context, []*T) error) *
 
 // enter waits until a value is on disk. After an error it may be there or not.
 func (l *line[T]) enter(ctx context.Context, value *T) error {
+	l.present.Add(1)
+	defer l.present.Add(-1)
 	e := &entry[T]{ctx: ctx, value: value, done: make(chan error, 1)}
 	select {
 	case l.waiting <- e:
@@ -75,8 +79,8 @@ func (l *line[T]) enter(ctx context.Context, value *T) error {
 
 var errClosed = errors.New("the store is closed")
 
-// busy reports that somebody waits.
-func (l *line[T]) busy() bool { return len(l.waiting) > 0 }
+// busy reports that somebody waits, or is on the way to the disk.
+func (l *line[T]) busy() bool { return l.present.Load() > 0 }
 
 // close ends the line after what is in it.
 func (l *line[T]) close() {
