@@ -185,7 +185,8 @@ func countDeliveries(ctx context.Context, tx *txn, deliveries []delivery) (map[s
 		d := unique[key]
 		rows = append(rows, []any{
 			d.Site, d.Digest, d.verified, d.Signature, opt(&d.event), d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, times[key],
-			stamp{d.ReceivedAt}, stamp{last[key]},
+			stamp{d.ReceivedAt},
+			stamp{last[key]},
 		})
 	}
 	out := map[siteKey]counted{}
