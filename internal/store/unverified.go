@@ -27,7 +27,8 @@ type unverified struct {
 	detail string
 }
 
-// A claim to a place in the queue: one entry for each subject and reason.
+// waiting names a place in the failure queue: one open entry for each subject and
+// reason of a site.
 type waiting struct {
 	site, subject string
 	reason        handoff.Reason
