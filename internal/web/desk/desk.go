@@ -90,9 +90,7 @@ func New(c Config) (*Desk, error) {
 		}
 		d.Sites[i], d.sites[s.ID] = s, s
 	}
-	if err := d.secure(); err != nil {
-		return nil, err
-	}
+	d.secure()
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errCrossOrigin) }))
 	d.handler = headers(protection.Handler(d.routes()))

@@ -2,9 +2,7 @@ package desk
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,13 +31,8 @@ const (
 )
 
 // secure sets up sessions and the bounds on signing in.
-func (d *Desk) secure() error {
-	decoy := make([]byte, 24)
-	_, _ = rand.Read(decoy) // it never fails
-	var err error
-	if d.decoy, err = HashPassword(base64.RawURLEncoding.EncodeToString(decoy)); err != nil {
-		return fmt.Errorf("desk: %w", err)
-	}
+func (d *Desk) secure() {
+	d.decoy = newDecoy()
 	d.hashing = make(chan struct{}, maxHashing)
 	d.sources = httprate.NewRateLimiter(maxSignIns, signInWindow,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
@@ -54,7 +47,6 @@ func (d *Desk) secure() error {
 	}
 	m.Cookie.Path, m.Cookie.HttpOnly, m.Cookie.SameSite, m.Cookie.Persist = "/", true, http.SameSiteLaxMode, false
 	d.sessions = m
-	return nil
 }
 
 // A handler answers a request, or returns the error that the error page is for.
