@@ -100,13 +100,20 @@ type FailureView struct {
 // Text explains the failure to a person.
 func (f FailureView) Text() handoff.ReasonText { return f.Reason.Text() }
 
-// deliveriesOf counts how often a failure came: a booking's failure is about all
-// deliveries of all events of that booking.
-const failureColumns = `f.id, f.site, f.kind, f.reason, f.detail, f.verified, f.uid, f.seat, f.lead_id, f.digest,
+// deliveriesOf selects the digests of the deliveries that told of a booking, whose
+// key stands in these columns: the first of each event, and those that told it
+// again.
+func deliveriesOf(site, uid, seat string) string {
+	booking := `o.site = ` + site + ` AND o.uid = ` + uid + ` AND o.seat = ` + seat
+	return `SELECT o.delivery FROM observations o WHERE ` + booking + ` UNION
+		SELECT again.digest FROM observations o CROSS JOIN deliveries again WHERE again.site = o.site AND again.event_id = o.id AND ` + booking // SQLite keeps this order
+}
+
+// A booking's failure came as often as all deliveries of that booking.
+var failureColumns = `f.id, f.site, f.kind, f.reason, f.detail, f.verified, f.uid, f.seat, f.lead_id, f.digest,
 	f.received_at, f.last_at, f.settled_at, f.settled_by,
 	CASE WHEN f.uid = '' THEN f.count ELSE coalesce((
-		SELECT sum(d.count) FROM observations o JOIN deliveries d ON d.site = o.site AND d.event_id = o.id
-		WHERE o.site = f.site AND o.uid = f.uid AND o.seat = f.seat), f.count) END`
+		SELECT sum(d.count) FROM deliveries d WHERE d.site = f.site AND d.verified AND d.digest IN (` + deliveriesOf("f.site", "f.uid", "f.seat") + `)), f.count) END`
 
 func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 	var f FailureView
@@ -184,9 +191,7 @@ func (db *DB) Failure(ctx context.Context, id string) (FailureDetail, error) {
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT d.received_at, d.last_at, d.count, d.trigger_name, d.content_type, d.verified, d.body FROM deliveries d
-		WHERE d.site = $1 AND (
-			($2 <> '' AND d.digest = $2 AND d.verified = $3) OR
-			($4 <> '' AND d.event_id IN (SELECT o.id FROM observations o WHERE o.site = $1 AND o.uid = $4 AND o.seat = $5)))
+		WHERE d.site = $1 AND d.verified = $3 AND d.digest IN (SELECT CAST($2 AS TEXT) UNION `+deliveriesOf("$1", "$4", "$5")+`)
 		ORDER BY d.received_at LIMIT 50`, f.Site, f.digest, f.Verified, f.UID, f.Seat)
 	received, err := collect(rows, err, func(r *sql.Rows) (v ReceivedView, err error) {
 		var at, last stamp

@@ -31,7 +31,8 @@ type verified struct {
 // A fact is an observation as it is kept.
 type fact struct {
 	*handoff.Observation
-	doc string
+	doc      string
+	delivery string // the digest of the one that told it first; empty: none did
 }
 
 // newFact writes the document of an observation, without what has a column.
@@ -42,7 +43,7 @@ func newFact(o *handoff.Observation) (*fact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("observation: %w", err)
 	}
-	return &fact{o, string(doc)}, nil
+	return &fact{Observation: o, doc: string(doc)}, nil
 }
 
 // factColumns are what scanFact reads, of observations as o.
@@ -121,7 +122,7 @@ func (db *DB) countVerified(ctx context.Context, tx *txn, batch []*verified) err
 	for _, v := range batch {
 		d := delivery{Delivery: v.Delivery, packed: v.packed, verified: true}
 		if v.event != nil {
-			d.event, d.ignored = v.event.ID, v.event.Ignored
+			d.ignored = v.event.Ignored
 		}
 		rows = append(rows, d)
 	}
@@ -154,8 +155,7 @@ func compareSiteKeys(a, b siteKey) int {
 type delivery struct {
 	handoff.Delivery
 	packed   []byte
-	event    string // the ID of the event it told; empty: of none
-	ignored  string // the rule by which that says nothing of a booking
+	ignored  string // the rule by which its event says nothing of a booking
 	verified bool
 }
 
@@ -184,14 +184,14 @@ func countDeliveries(ctx context.Context, tx *txn, deliveries []delivery) (map[s
 	for _, key := range slices.SortedFunc(maps.Keys(unique), compareSiteKeys) {
 		d := unique[key]
 		rows = append(rows, []any{
-			d.Site, d.Digest, d.verified, d.Signature, opt(&d.event), d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, times[key],
+			d.Site, d.Digest, d.verified, d.Signature, d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, times[key],
 			stamp{d.ReceivedAt},
 			stamp{last[key]},
 		})
 	}
 	out := map[siteKey]counted{}
 	err := many(ctx, tx, `
-		INSERT INTO deliveries (site, digest, verified, signature, event_id, ignored, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
+		INSERT INTO deliveries (site, digest, verified, signature, ignored, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
 		ON CONFLICT (site, digest, verified) DO UPDATE SET count = deliveries.count + excluded.count, last_at = excluded.last_at
 		RETURNING site, digest, received_at, count`, nil, rows, func(r *sql.Rows) error {
 		var key siteKey
@@ -241,10 +241,30 @@ func (db *DB) keepFacts(ctx context.Context, tx *txn, batch []*verified) error {
 		}
 		if key := (siteKey{v.Site, v.fact.ID}); of[key] == nil {
 			of[key] = v
+			v.fact.delivery = v.Digest
 			facts = append(facts, v.fact)
 		}
 	}
-	return db.observe(ctx, tx, facts, func(f *fact) { of[siteKey{f.Site, f.ID}].isNew = true })
+	if err := db.observe(ctx, tx, facts, func(f *fact) { of[siteKey{f.Site, f.ID}].isNew = true }); err != nil {
+		return err
+	}
+	return toldAgain(ctx, tx, batch)
+}
+
+// toldAgain notes which deliveries told an event that another one had told, in
+// other bytes. It is seldom: the first is named by the observation.
+func toldAgain(ctx context.Context, tx *txn, batch []*verified) error {
+	for _, v := range batch {
+		if v.fact == nil || v.isNew || v.known {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE deliveries SET event_id = $3 WHERE site = $1 AND digest = $2 AND verified AND event_id IS NULL`,
+			v.Site, v.Digest, v.fact.ID); err != nil {
+			return fmt.Errorf("delivery: %w", err)
+		}
+	}
+	return nil
 }
 
 // observe keeps observations that are new, and the work of reconciling their
@@ -255,13 +275,13 @@ func (db *DB) observe(ctx context.Context, tx *txn, facts []*fact, isNew func(*f
 	now := stamp{db.now()}
 	rows, byKey := make([][]any, len(facts)), map[siteKey]*fact{}
 	for i, f := range facts {
-		rows[i] = []any{f.Site, f.ID, f.Source, f.UID, f.Seat, f.Predecessor, f.ICalUID, f.doc, now}
+		rows[i] = []any{f.Site, f.UID, f.ID, f.Source, f.delivery, f.Seat, f.Predecessor, f.ICalUID, f.doc, now}
 		byKey[siteKey{f.Site, f.ID}] = f
 	}
 	var work []dueRow
 	err := many(ctx, tx, `
-		INSERT INTO observations (site, id, source, uid, seat, predecessor, ical_uid, doc, received_at) VALUES?
-		ON CONFLICT (site, id) DO NOTHING RETURNING site, id`, nil, rows, func(r *sql.Rows) error {
+		INSERT INTO observations (site, uid, id, source, delivery, seat, predecessor, ical_uid, doc, received_at) VALUES?
+		ON CONFLICT (site, uid, id) DO NOTHING RETURNING site, id`, nil, rows, func(r *sql.Rows) error {
 		var key siteKey
 		err := r.Scan(&key.site, &key.key)
 		if err != nil {

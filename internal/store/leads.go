@@ -183,11 +183,11 @@ func (db *DB) keepSubmissions(ctx context.Context, tx *txn, batch []*form) error
 // changeRow is the change of a lead's stage that follows so many others, as a row of
 // writeChanges.
 func changeRow(site string, lead handoff.LeadID, before int, c handoff.Change) []any {
-	return []any{site, lead, newID("chg"), before + 1, stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
+	return []any{site, lead, before + 1, stamp{c.At}, c.From, c.To, c.Cause, c.Note, c.Booking.UID, c.Booking.Seat}
 }
 
 func writeChanges(ctx context.Context, tx *txn, rows [][]any) error {
-	err := many(ctx, tx, `INSERT INTO history (site, lead_id, id, seq, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
+	err := many(ctx, tx, `INSERT INTO history (site, lead_id, seq, at, from_stage, to_stage, cause, note, uid, seat) VALUES?`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("stage history: %w", err)
 	}

@@ -129,12 +129,15 @@ func (r *reconciliation) load(ctx context.Context) error {
 			found[l.ID] = l
 			uids.add(l.UID, l.Predecessor)
 			icals.add(l.ICalUID)
+			if uid, ok := strings.CutSuffix(l.ICalUID, icalSuffix); ok {
+				uids.add(uid)
+			}
 			return nil
 		}
 		for where, values := range map[string][]string{
 			"uid IN?":                               newUIDs,
 			"predecessor <> '' AND predecessor IN?": newUIDs,
-			"ical_uid <> '' AND ical_uid IN?":       newICals,
+			"ical_uid <> '' AND ical_uid <> uid || '" + icalSuffix + "' AND ical_uid IN?": newICals,
 		} {
 			if err := many(ctx, r.tx, `SELECT `+factColumns+`, o.reconciled_at IS NULL FROM observations o WHERE o.site = $1 AND `+where, []any{r.site}, singles(values), note); err != nil {
 				return fmt.Errorf("observations: %w", err)
@@ -148,6 +151,10 @@ func (r *reconciliation) load(ctx context.Context) error {
 	}
 	return nil
 }
+
+// icalSuffix makes of a uid the iCalUID that Cal.com gives a booking of its own:
+// the index has only those that are not made so.
+const icalSuffix = "@Cal.com"
 
 // seen are names, and whether they were looked up (true) or wait for it.
 type seen map[string]bool
@@ -318,16 +325,17 @@ func (r *reconciliation) writeFailures(ctx context.Context) error {
 
 // markDone notes what is reconciled, and ends the work.
 func (r *reconciliation) markDone(ctx context.Context) error {
-	var fresh, keys []string
+	var fresh [][]any
+	var keys []string
 	for _, l := range r.known {
 		if l.fresh {
-			fresh = append(fresh, l.ID)
+			fresh = append(fresh, []any{l.UID, l.ID})
 		}
 	}
 	for _, w := range r.claimed {
 		keys = append(keys, w.Key)
 	}
-	if err := many(ctx, r.tx, `UPDATE observations SET reconciled_at = $2 WHERE site = $1 AND id IN?`, []any{r.site, stamp{r.now}}, singles(fresh), nil); err != nil {
+	if err := many(ctx, r.tx, `UPDATE observations SET reconciled_at = $2 WHERE site = $1 AND (uid, id) IN?`, []any{r.site, stamp{r.now}}, fresh, nil); err != nil {
 		return fmt.Errorf("observations: %w", err)
 	}
 	if err := many(ctx, r.tx, `DELETE FROM due WHERE site = $1 AND kind = $2 AND key IN?`, []any{r.site, KindReconcile}, singles(keys), nil); err != nil {
