@@ -50,9 +50,15 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Wait()
 }
 
+// loop works one kind. Reconciliation is woken; a question waits some seconds at
+// least, and is found by looking.
 func (r *Runner) loop(ctx context.Context, kind string) {
-	due, stop := r.Store.Feed().Listen(store.TopicDue)
-	defer stop()
+	var due <-chan struct{}
+	if kind == store.KindReconcile {
+		var stop func()
+		due, stop = r.Store.Feed().Listen(store.TopicDue)
+		defer stop()
+	}
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {

@@ -47,6 +47,7 @@ type engine struct {
 	prepares   bool   // statements have to be prepared by us
 	parameters int    // of one statement at most, where it pays to have many
 	writers    int    // transactions of one kind at once
+	crowded    int    // pieces of work in one transaction while deliveries are in line; 0: as many as ever
 	relays     bool   // several processes can share a store, and tell each other what changed
 
 	tables   string             // lists the names of the tables that statements see
@@ -81,8 +82,9 @@ var sqlite = engine{
 	hurry:     "PRAGMA synchronous = NORMAL", wait: "PRAGMA synchronous = FULL",
 	tend: "PRAGMA wal_checkpoint(PASSIVE)", tendGrowth: 1,
 	prepares: true, writers: 1, parameters: 128, // its driver looks for each among all
-	tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
-	batch:  1, // a statement is a call here, and binding many parameters costs more
+	crowded: 8, // they wait for the one writer, some milliseconds
+	tables:  "SELECT name FROM sqlite_master WHERE type = 'table'",
+	batch:   1, // a statement is a call here, and binding many parameters costs more
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -102,7 +104,7 @@ var postgres = engine{
 	},
 	hurry: "SET synchronous_commit = off", wait: "SET synchronous_commit = on",
 	tendGrowth: 4,
-	tend:       "ANALYZE leads, submissions, deliveries, observations, bookings, history, failures, due",
+	tend:       analyzeGrown,
 	writers:    2, relays: true, parameters: 1000, // while one waits for the disk, another can be filled
 
 	tables:   "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))",

@@ -136,3 +136,9 @@ func Tables() (order []string, keys map[string][]string) {
 	}
 	return order, keys
 }
+
+// Tend does what the engine needs now and then.
+func (db *DB) Tend(ctx context.Context) error {
+	_, err := db.read.ExecContext(ctx, db.engine.tend)
+	return err
+}

@@ -176,9 +176,9 @@ func answer[T any](batch []*entry[T], err error) {
 	}
 }
 
-// giveWay is called at the end of what can wait, with when it began. While verified
-// deliveries are in line it rests three times as long as it worked, so that it has
-// a quarter of the writer's time and they have the rest.
+// giveWay is called at the end of what can wait, with when it had the writer. While
+// verified deliveries are in line it rests three times as long as it worked, so that
+// it has a quarter of the writer's time and they have the rest.
 func (db *DB) giveWay(began time.Time) {
 	if db.deliveries.busy() {
 		time.Sleep(min(3*time.Since(began), longestRest))
@@ -186,7 +186,7 @@ func (db *DB) giveWay(began time.Time) {
 }
 
 // longestRest bounds a rest: what can wait is done at last.
-const longestRest = 200 * time.Millisecond
+const longestRest = 50 * time.Millisecond
 
 // unavailable marks an error of the database, unless it is one of handoff's.
 func unavailable(err error) error {
