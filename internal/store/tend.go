@@ -18,7 +18,7 @@ import (
 // has written four times as much.
 
 const (
-	firstTending = 500       // writes
+	firstTending = 100       // writes
 	lastTending  = 1_000_000 // writes, of waits that grow: from then on the server's own care suffices
 )
 
