@@ -108,10 +108,11 @@ func (p *program) booked(ctx context.Context, db *sql.DB, hooks webhooks) (n int
 
 // bookedAmong are those of the keys whose leads show their booking.
 func (p *program) bookedAmong(ctx context.Context, db *sql.DB, keys []string) ([]string, error) {
-	// By their keys: an index of stages would lead SQLite through all that are booked.
-	query := `SELECT ` + p.key + ` FROM leads WHERE stage || '' = 'booked' AND ` + p.key + ` IN ('` + strings.Join(keys, "', '") + `')`
+	// Key by key: an index of stages would lead SQLite through all that are booked.
+	query := `WITH wanted (id) AS (VALUES ('` + strings.Join(keys, "'), ('") + `'))
+		SELECT wanted.id FROM wanted CROSS JOIN leads l WHERE l.` + p.key + ` = wanted.id AND l.stage || '' = 'booked'`
 	if p.later {
-		query += ` AND site = '` + site + `'`
+		query += ` AND l.site = '` + site + `'`
 	}
 	return strings1(ctx, db, query)
 }

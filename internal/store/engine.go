@@ -47,7 +47,7 @@ type engine struct {
 	prepares   bool   // statements have to be prepared by us
 	parameters int    // of one statement at most, where it pays to have many
 	writers    int    // transactions of one kind at once
-	crowded    int    // pieces of work in one transaction while deliveries are in line; 0: as many as ever
+	crowded    int    // pieces of work in one transaction while deliveries crowd their line; 0: as many as ever
 	relays     bool   // several processes can share a store, and tell each other what changed
 
 	tables   string             // lists the names of the tables that statements see

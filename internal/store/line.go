@@ -79,8 +79,11 @@ func (l *line[T]) enter(ctx context.Context, value *T) error {
 
 var errClosed = errors.New("the store is closed")
 
-// busy reports that somebody waits, or is on the way to the disk.
-func (l *line[T]) busy() bool { return l.present.Load() > 0 }
+// crowd is how many in a line are more than come one after the other.
+const crowd = 4
+
+// crowded reports that many wait, or are on the way to the disk.
+func (l *line[T]) crowded() bool { return l.present.Load() >= crowd }
 
 // close ends the line after what is in it.
 func (l *line[T]) close() {
@@ -177,10 +180,10 @@ func answer[T any](batch []*entry[T], err error) {
 }
 
 // giveWay is called at the end of what can wait, with when it had the writer. While
-// verified deliveries are in line it rests three times as long as it worked, so that
-// it has a quarter of the writer's time and they have the rest.
+// verified deliveries crowd their line it rests three times as long as it worked, so
+// that it has a quarter of the writer's time and they have the rest.
 func (db *DB) giveWay(began time.Time) {
-	if db.deliveries.busy() {
+	if db.deliveries.crowded() {
 		time.Sleep(min(3*time.Since(began), longestRest))
 	}
 }
