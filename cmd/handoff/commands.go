@@ -30,6 +30,7 @@ type cli struct {
 	Init     initCmd     `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
 	Leads    leadsCmd    `cmd:"" help:"Show leads."`
 	Failures failuresCmd `cmd:"" help:"Show the failure queue."`
+	Sweep    sweepCmd    `cmd:"" help:"Ask Cal.com now for every booking that changed."`
 	Users    usersCmd    `cmd:"" help:"Manage operators."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the store's schema to this version."`
 	Store    storeCmd    `cmd:"" help:"Copy the store."`
@@ -104,8 +105,10 @@ Next:
   2. Edit content/services/*.md: your services, each with its Cal.com event type.
   3. At Cal.com: add the hidden booking question "submissionId" to each event type,
      and a webhook to https://YOUR-SITE/webhooks/calcom/ID without a payload template.
-  4. handoff users add you@example.com -c %[1]s/handoff.yaml
-  5. handoff serve -c %[1]s/handoff.yaml
+  4. At Cal.com: make an API key, and name it as calcom.api.key, so that a webhook
+     that is lost for good loses no booking.
+  5. handoff users add you@example.com -c %[1]s/handoff.yaml
+  6. handoff serve -c %[1]s/handoff.yaml
 `, c.Dir)
 	return nil
 }

@@ -167,7 +167,7 @@ func (in *install) quiet() error {
 	defer db.Close()
 	return until(func() error {
 		var due, facts int
-		err := db.QueryRow(`SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM observations WHERE reconciled_at IS NULL)`).Scan(&due, &facts)
+		err := db.QueryRow(`SELECT (SELECT count(*) FROM due WHERE kind <> 'sweep'), (SELECT count(*) FROM observations WHERE reconciled_at IS NULL)`).Scan(&due, &facts)
 		if err == nil && due+facts > 0 {
 			err = fmt.Errorf("%d pieces of work and %d facts are left", due, facts)
 		}

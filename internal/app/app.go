@@ -103,6 +103,14 @@ func (a *App) wire(wc web.Config) error {
 	return nil
 }
 
+// Swept lists the sites whose bookings are swept.
+func (a *App) Swept() []string { return a.runner.Swept() }
+
+// Sweep asks Cal.com now which bookings of a site changed. See jobs.Runner.
+func (a *App) Sweep(ctx context.Context, site string) (jobs.Sweep, error) {
+	return a.runner.Sweep(ctx, site)
+}
+
 // Close closes the store.
 func (a *App) Close() error { return a.db.Close() }
 

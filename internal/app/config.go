@@ -70,7 +70,7 @@ type CalcomConfig struct {
 // An APIConfig is Cal.com's API v2.
 type APIConfig struct {
 	URL string `yaml:"url"` // such as https://api.cal.com/v2
-	Key Secret `yaml:"key"` // needed for nothing yet: one booking is public by its uid
+	Key Secret `yaml:"key"` // to list what changed; one booking is public by its uid
 }
 
 // A PreviousSecret is a secret that is still accepted for a while.

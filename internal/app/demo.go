@@ -119,6 +119,9 @@ func (d Demo) serve(ctx context.Context, a *App, sim *calsim.Sim, calListener ne
 	return errors.Join(err, calErr)
 }
 
+// apiKeyFile holds the key of the stand-in's API.
+const apiKeyFile = "calcom-api-key"
+
 // install writes the install and returns its webhook secret: the environment's
 // CAL_WEBHOOK_SECRET if there is one.
 func (d Demo) install(listen, siteURL, calURL string) (secret string, err error) {
@@ -139,6 +142,9 @@ func (d Demo) install(listen, siteURL, calURL string) (secret string, err error)
 	if secret, err = freshSecret(d.Dir, "calcom-webhook"); err != nil {
 		return "", err
 	}
+	if _, err := freshSecret(d.Dir, apiKeyFile); err != nil {
+		return "", err
+	}
 	return secret, writeConfig(d.Dir, install{Demo: true, Listen: listen, Site: demoSite, URL: siteURL, CalOrigin: calURL, API: calURL + "/v2"})
 }
 
@@ -152,8 +158,12 @@ func (d Demo) standIn(siteURL, calURL, secret string) (*calsim.Sim, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := freshSecret(d.Dir, apiKeyFile)
+	if err != nil {
+		return nil, err
+	}
 	c := calsim.Config{
-		Origin: calURL, OldSecret: old, Log: d.Log,
+		Origin: calURL, OldSecret: old, APIKey: key, Log: d.Log,
 		Webhooks: []calsim.Webhook{{URL: siteURL + "/webhooks/calcom/" + demoSite, Secret: secret}},
 	}
 	for _, v := range site.Services {

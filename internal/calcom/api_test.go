@@ -122,3 +122,50 @@ func TestUnreachableAPINamesNoBooking(t *testing.T) {
 		t.Errorf("error %v, want unavailable, without the uid", err)
 	}
 }
+
+// Bookings that changed come page by page. One that cannot be read is counted, and
+// keeps no other from being heard of.
+func TestChanged(t *testing.T) {
+	var asked *http.Request
+	status, body := 200, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	defer server.Close()
+	api := API{Base: server.URL + "/v2", Key: "cal_live_key"}
+	since := time.Date(2026, 11, 23, 9, 0, 0, 123456789, time.FixedZone("", 3600))
+
+	body = `{"status":"success","data":[
+		{"uid":"u1","status":"accepted","updatedAt":"2026-11-23T10:00:00.000Z"},
+		{"uid":"","status":"accepted","updatedAt":"2026-11-23T12:00:00.000Z"},
+		"nonsense",
+		{"uid":"u2","status":"cancelled","rescheduledToUid":"u3","updatedAt":"2026-11-23T11:00:00.000Z"}],
+		"pagination":{"hasNextPage":true}}`
+	p, err := api.Changed(t.Context(), apiTrust, since, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := asked.URL.Path + "?" + asked.URL.Query().Encode(); got != "/v2/bookings?afterUpdatedAt=2026-11-23T08%3A00%3A00.123Z&skip=200&sortUpdatedAt=asc&take=100" ||
+		asked.Header.Get("Authorization") != "Bearer cal_live_key" || asked.Header.Get("Cal-Api-Version") != "2024-08-13" {
+		t.Errorf("asked %s %v", got, asked.Header)
+	}
+	if p.Size != 4 || p.Unread != 2 || len(p.Observations) != 2 || p.Observations[1].Status != handoff.Rescheduled || !slices.Equal(p.Successors, []string{"u3"}) ||
+		!p.Last.Equal(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("page %+v", p)
+	}
+	body = `{"data":[]}`
+	if p, err = api.Changed(t.Context(), apiTrust, since, 0); err != nil || p.Size != 0 || !p.Last.IsZero() {
+		t.Errorf("nothing changed: %+v, %v", p, err)
+	}
+	for _, r := range []struct {
+		status int
+		body   string
+	}{{200, `{"data":{"bookings":[]}}`}, {200, `{}`}, {200, `<html>`}, {401, `{}`}, {429, `{}`}, {500, `{}`}} {
+		status, body = r.status, r.body
+		if p, err := api.Changed(t.Context(), apiTrust, since, 0); !errors.Is(err, handoff.ErrUnavailable) || p.Size != 0 {
+			t.Errorf("%d %s: %+v, %v", r.status, r.body, p, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,16 +43,35 @@ const (
 )
 
 // Run works until ctx ends. A piece of work that is under way is finished. Asking
-// Cal.com has a line of its own, so that a slow answer keeps no lead waiting.
+// Cal.com has lines of its own, so that a slow answer keeps no lead waiting. It
+// begins with a sweep: nobody heard the webhooks that came while we were away.
 func (r *Runner) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
+	wg.Go(func() {
+		if err := r.Store.StartSweep(ctx, r.Swept()...); err != nil && ctx.Err() == nil {
+			r.Log.Error("starting to sweep failed", "err", err)
+		}
+		r.loop(ctx, store.KindSweep)
+	})
 	wg.Wait()
 }
 
-// loop works one kind. Reconciliation is woken; a question waits some seconds at
-// least, and is found by looking.
+// Swept lists the sites that are swept, sorted.
+func (r *Runner) Swept() []string {
+	var out []string
+	for id, site := range r.Sites {
+		if site.sweeps() {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// loop works one kind. Reconciliation is woken; what asks Cal.com waits some seconds
+// at least, and is found by looking.
 func (r *Runner) loop(ctx context.Context, kind string) {
 	var due <-chan struct{}
 	if kind == store.KindReconcile {
@@ -89,10 +109,9 @@ func (r *Runner) Once(ctx context.Context, kind string) (done int) {
 		if !ok {
 			continue // its work waits until the configuration has it again
 		}
-		do := r.reconcile
-		if kind == store.KindAsk {
-			do = r.ask
-		}
+		do := map[string]func(context.Context, string, Site) (int, error){
+			store.KindReconcile: r.reconcile, store.KindAsk: r.ask, store.KindSweep: r.sweep,
+		}[kind]
 		n, err := do(ctx, id, site)
 		if err != nil {
 			r.Log.Warn("work failed; it is tried again", "kind", kind, "site", id, "err", err)

@@ -25,6 +25,7 @@ const (
 	site    = "acme"
 	survey  = 90210 // the site's own event type
 	foreign = 5     // somebody else's, at the same Cal.com
+	apiKey  = "cal_key"
 )
 
 // An office is a store, a Cal.com whose webhooks all get lost, and who asks it.
@@ -45,7 +46,7 @@ func newOffice(t *testing.T, generation calsim.Generation, seats int) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.db.Close() })
-	f.sim = calsim.New(calsim.Config{Generation: generation, Now: f.now, EventTypes: []calsim.EventType{
+	f.sim = calsim.New(calsim.Config{Generation: generation, Now: f.now, APIKey: apiKey, EventTypes: []calsim.EventType{
 		{ID: survey, Slug: "survey-call", Seats: seats}, {ID: foreign, Slug: "elsewhere"},
 	}})
 	t.Cleanup(f.sim.Close)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"handoff"
 )
@@ -117,7 +118,7 @@ func openTarget(ctx context.Context, url string) (*DB, error) {
 
 // prepare makes an empty store of what may have none yet.
 func (db *DB) prepare(ctx context.Context) error {
-	m, err := db.pending(ctx)
+	m, err := db.settledSchema(ctx)
 	if err != nil || m.From == m.To {
 		return err
 	}
@@ -134,6 +135,17 @@ func (db *DB) prepare(ctx context.Context) error {
 		}
 	}
 	return db.migrate(ctx, m)
+}
+
+// settledSchema is pending, unless another process is making the store at this moment:
+// then it has an older schema for a moment, and this waits for it.
+func (db *DB) settledSchema(ctx context.Context) (Migration, error) {
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		m, err := db.pending(ctx)
+		if err != nil || m.From == 0 || m.From == m.To || time.Now().After(deadline) {
+			return m, err
+		}
+	}
 }
 
 // fill copies all tables.

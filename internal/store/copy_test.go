@@ -65,6 +65,8 @@ func (h *harness) full() {
 	h.must(h.Defer(ctx, h.claim(store.KindAsk)[0], errors.New("not now")))
 	h.claim(store.KindAsk)
 	h.ask("asked later")
+	h.must(h.StartSweep(ctx, "another", site))
+	h.page(store.Swept{Size: 100, Last: h.now().Add(-time.Minute), More: true})
 	for _, email := range []string{"Zoe@example.com", "anna@example.com", "émile@example.com"} {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}
@@ -221,6 +223,7 @@ func TestCopyDiffers(t *testing.T) {
 			"history":      `UPDATE history SET note = note || ' ' WHERE to_stage = 'booked'`,
 			"failures":     `UPDATE failures SET settled_by = '' WHERE settled_at IS NOT NULL`,
 			"due":          `UPDATE due SET version = version + 1 WHERE key = 'asked'`,
+			"sweeps":       `UPDATE sweeps SET skip = skip + 1 WHERE site = 'another'`,
 			"users":        `INSERT INTO users (email, name, password_hash, created_at) VALUES ('z', '', '', '2026-01-01T00:00:00.000000Z')`,
 			"sessions":     `UPDATE sessions SET expires_at = '2026-11-23T10:00:01.234568Z'`,
 		} {

@@ -115,23 +115,28 @@ func (db *DB) next(ctx context.Context, tx *txn, site, kind string, n int, only 
 // Claim takes at most n pieces of a site's work of a kind that are due, those
 // that wait longest first, and leases them: it is for work that asks somebody
 // else. The caller ends each with Drop, Defer or KeepAnswer.
-func (db *DB) Claim(ctx context.Context, site, kind string, n int) ([]Work, error) {
-	var out []Work
-	err := db.tx(ctx, func(tx *txn) (err error) {
-		if out, err = db.next(ctx, tx, site, kind, n, ""); err != nil {
-			return err
-		}
-		for _, w := range out {
-			if _, err := tx.ExecContext(ctx, `
-				UPDATE due SET leased_until = $4, attempts = attempts + 1 WHERE site = $1 AND kind = $2 AND key = $3`,
-				w.Site, w.Kind, w.Key, stamp{db.now().Add(Lease)}); err != nil {
-				return err
-			}
-		}
-		return nil
+func (db *DB) Claim(ctx context.Context, site, kind string, n int) (out []Work, err error) {
+	err = db.tx(ctx, func(tx *txn) (err error) {
+		out, err = db.claim(ctx, tx, site, kind, n)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return out, nil
+}
+
+func (db *DB) claim(ctx context.Context, tx *txn, site, kind string, n int) ([]Work, error) {
+	out, err := db.next(ctx, tx, site, kind, n, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range out {
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE due SET leased_until = $4, attempts = attempts + 1 WHERE site = $1 AND kind = $2 AND key = $3`,
+			w.Site, w.Kind, w.Key, stamp{db.now().Add(Lease)}); err != nil {
+			return nil, fmt.Errorf("due work: %w", err)
+		}
 	}
 	return out, nil
 }

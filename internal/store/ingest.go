@@ -354,24 +354,9 @@ func (db *DB) Tied(ctx context.Context, site, uid string) (bool, error) {
 // site's own, or a signed event of this site named the booking before.
 func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Observation, successors []string, eventTypes []int64) error {
 	err := db.tx(ctx, func(tx *txn) error {
-		var facts []*fact
-		for i := range observations {
-			o := &observations[i]
-			ours := slices.Contains(eventTypes, o.EventType)
-			if !ours {
-				var err error
-				if ours, err = exists(ctx, tx, `SELECT 1 FROM observations WHERE site = $1 AND uid = $2 AND source = $3`, w.Site, o.UID, handoff.FromEvent); err != nil {
-					return err
-				}
-			}
-			if !ours {
-				continue
-			}
-			f, err := newFact(o)
-			if err != nil {
-				return err
-			}
-			facts = append(facts, f)
+		facts, err := ownFacts(ctx, tx, w.Site, observations, eventTypes)
+		if err != nil {
+			return err
 		}
 		if err := db.observe(ctx, tx, facts, func(*fact) {}); err != nil {
 			return err
@@ -387,6 +372,31 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 		db.feed.tell(TopicDue)
 	}
 	return err
+}
+
+// ownFacts are the observations that concern a site: of its own event types, or of
+// bookings that a signed event of the site named before.
+func ownFacts(ctx context.Context, tx *txn, site string, observations []handoff.Observation, eventTypes []int64) ([]*fact, error) {
+	var facts []*fact
+	for i := range observations {
+		o := &observations[i]
+		ours := slices.Contains(eventTypes, o.EventType)
+		if !ours {
+			var err error
+			if ours, err = exists(ctx, tx, `SELECT 1 FROM observations WHERE site = $1 AND uid = $2 AND source = $3`, site, o.UID, handoff.FromEvent); err != nil {
+				return nil, err
+			}
+		}
+		if !ours {
+			continue
+		}
+		f, err := newFact(o)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
 }
 
 func exists(ctx context.Context, q querier, query string, args ...any) (bool, error) {

@@ -20,6 +20,7 @@ var tables = []table{
 	{"history", []string{"site", "lead_id", "seq"}},
 	{"failures", []string{"site", "id"}},
 	{"due", []string{"site", "kind", "key"}},
+	{"sweeps", []string{"site"}},
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
 }

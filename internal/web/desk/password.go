@@ -79,8 +79,13 @@ func VerifyPassword(hash, password string) bool {
 }
 
 // NormalizeEmail is the form in which operators' addresses are stored and looked
-// up: without spaces around, in small letters.
-func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// up: without spaces around, in small letters. What no database keeps as text is
+// replaced, so that it is nobody's address and not an error.
+func NormalizeEmail(email string) string {
+	const unknown = "\uFFFD"
+	text := strings.ToValidUTF8(strings.ReplaceAll(email, "\x00", unknown), unknown)
+	return strings.ToLower(strings.TrimSpace(text))
+}
 
 type parsedHash struct {
 	time, memory uint32

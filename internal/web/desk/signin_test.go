@@ -342,3 +342,16 @@ func TestCrossSiteWritesAreRefused(t *testing.T) {
 		t.Errorf("our own form answered %d", p.status)
 	}
 }
+
+// An address is what a database can keep, so that nobody's is an error.
+func TestNormalizeEmail(t *testing.T) {
+	for in, want := range map[string]string{
+		" Dana@Example.com ": "dana@example.com",
+		"a\x00@example.com":  "a\uFFFD@example.com",
+		"\xff@example.com":   "\uFFFD@example.com",
+	} {
+		if got := NormalizeEmail(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

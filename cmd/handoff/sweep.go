@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"handoff/internal/app"
+	"handoff/internal/jobs"
+)
+
+type sweepCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	Site string `help:"Only of this site."`
+}
+
+// A sweepView is what the sweep of a site came to, as it is printed.
+type sweepView struct {
+	Site string `json:"site"`
+	jobs.Sweep
+}
+
+// Run sweeps one site after the other. What one could not do keeps no other from it.
+func (c sweepCmd) Run(e *environment) error {
+	conf, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if err := conf.CheckFilter(c.Site, ""); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	a, err := app.New(e.ctx, conf, e.log, e.now)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	sites := a.Swept()
+	if c.Site != "" {
+		sites = []string{c.Site}
+	}
+	if len(sites) == 0 {
+		return errors.New("no site is swept: name the key of Cal.com's API as calcom.api.key")
+	}
+	out, failed := []sweepView{}, []error{}
+	for _, site := range sites {
+		s, err := a.Sweep(e.ctx, site)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", site, err))
+			continue
+		}
+		out = append(out, sweepView{site, s})
+		if !c.JSON {
+			fmt.Fprintf(e.out, "%s: %s changed at Cal.com since the last sweep; Handoff had not heard of %d.\n", site, bookings(s.Changed), s.Missed)
+		}
+		if s.Unread > 0 && !c.JSON {
+			fmt.Fprintf(e.out, "%s: %s could not be read. Look at them in Cal.com, and tell us of it.\n", site, bookings(s.Unread))
+		}
+	}
+	if c.JSON {
+		failed = append(failed, app.WriteJSON(e.out, out))
+	}
+	return errors.Join(failed...)
+}
+
+func bookings(n int) string {
+	if n == 1 {
+		return "1 booking"
+	}
+	return fmt.Sprintf("%d bookings", n)
+}

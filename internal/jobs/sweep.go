@@ -1,0 +1,149 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/store"
+)
+
+// SweepEvery is how long after one sweep of a site the next begins.
+const SweepEvery = 5 * time.Minute
+
+// A Sweep is what one sweep of a site's bookings came to. Its JSON is stable.
+type Sweep struct {
+	Changed int `json:"changed"` // bookings at Cal.com that changed since the last one, with an overlap
+	Missed  int `json:"missed"`  // of these the site's own of which nobody had told
+	Unread  int `json:"unread"`  // that could not be read
+
+	uids map[string]bool // of those that changed: two pages can have one booking
+}
+
+// add counts a page.
+func (s *Sweep) add(p calcom.Page, missed int) {
+	if s.uids == nil {
+		s.uids = map[string]bool{}
+	}
+	for _, o := range p.Observations {
+		s.uids[o.UID] = true
+	}
+	s.Changed, s.Missed, s.Unread = len(s.uids), s.Missed+missed, s.Unread+p.Unread
+}
+
+// sweeps reports whether a site's bookings are swept. To list them takes a key.
+func (s Site) sweeps() bool { return s.API != nil && s.API.Key != "" }
+
+// sweep does one page of a site's sweep, if that is due.
+func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err error) {
+	claimed, err := r.Store.Claim(ctx, id, store.KindSweep, 1)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range claimed {
+		if !site.sweeps() {
+			return 0, r.Store.Drop(ctx, w)
+		}
+		var page Sweep
+		if _, failed := r.page(ctx, w, site, &page); failed != nil {
+			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed))
+		}
+		r.tell(id, page)
+	}
+	return len(claimed), nil
+}
+
+// page asks for one page, keeps it, and counts it into what the sweep came to. more
+// tells whether there may be another.
+func (r *Runner) page(ctx context.Context, w store.Work, site Site, sum *Sweep) (more bool, err error) {
+	at, err := r.Store.PlaceOf(ctx, w.Site)
+	if err != nil {
+		return false, err
+	}
+	p, err := site.API.Changed(ctx, site.Trust, at.Since, at.Skip)
+	if err != nil {
+		return false, err
+	}
+	more = p.Size >= calcom.PageSize
+	missed, err := r.Store.KeepSwept(ctx, w, at, store.Swept{Observations: p.Observations, Size: p.Size, Last: p.Last, More: more}, site.EventTypes, SweepEvery)
+	if err != nil {
+		return false, err
+	}
+	sum.add(p, missed)
+	return more, nil
+}
+
+// tell logs what a person should know of a page.
+func (r *Runner) tell(id string, s Sweep) {
+	if s.Missed > 0 {
+		r.Log.Warn("Cal.com has bookings that no webhook told of", "site", id, "bookings", s.Missed)
+	}
+	if s.Unread > 0 {
+		r.Log.Warn("Cal.com has bookings that could not be read", "site", id, "bookings", s.Unread)
+	}
+}
+
+// ErrSweeping says that another process is at a site's sweep.
+var ErrSweeping = errors.New("another process is at it, and does it once more; what it finds moves the leads all the same")
+
+// Sweep sweeps a site's bookings now, to the end, and reconciles what it found. The
+// error is ErrSweeping if another process is at it, and handoff.ErrInvalid if the
+// site is not swept.
+func (r *Runner) Sweep(ctx context.Context, id string) (all Sweep, err error) {
+	site, ok := r.Sites[id]
+	if !ok || !site.sweeps() {
+		return all, fmt.Errorf("the bookings of %s are not swept: set calcom.api.key: %w", id, handoff.ErrInvalid)
+	}
+	before, _, err := r.Store.LastSweep(ctx, id)
+	if err != nil {
+		return all, err
+	}
+	w, ok, err := r.Store.ClaimSweep(ctx, id)
+	if err == nil && !ok {
+		err = ErrSweeping
+	}
+	if err != nil {
+		return all, err
+	}
+	for ok {
+		more, err := r.page(ctx, w, site, &all)
+		if err != nil {
+			return all, errors.Join(err, r.Store.Defer(context.WithoutCancel(ctx), w, err))
+		}
+		if !more {
+			break
+		}
+		if w, ok, err = r.nextPage(ctx, id, before); err != nil {
+			return all, err
+		}
+	}
+	for {
+		n, err := r.reconcile(ctx, id, site)
+		if err != nil || n == 0 {
+			return all, err
+		}
+	}
+}
+
+// nextPage claims the next page of a sweep. A server can be sooner, so it waits; ok is
+// false once the sweep has ended without us.
+func (r *Runner) nextPage(ctx context.Context, id string, before int) (w store.Work, ok bool, err error) {
+	for {
+		claimed, err := r.Store.Claim(ctx, id, store.KindSweep, 1)
+		if err != nil || len(claimed) > 0 {
+			return append(claimed, w)[0], err == nil, err
+		}
+		now, _, err := r.Store.LastSweep(ctx, id)
+		if err != nil || now > before {
+			return w, false, err
+		}
+		select {
+		case <-ctx.Done():
+			return w, false, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

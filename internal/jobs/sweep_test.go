@@ -1,0 +1,193 @@
+package jobs_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/calcom/calsim"
+	"handoff/internal/jobs"
+	"handoff/internal/store"
+)
+
+// newSweeper is an office that has the key of its Cal.com account.
+func newSweeper(t *testing.T) *office {
+	f := newOffice(t, calsim.SelfHosted2025, 0)
+	f.runner.Sites[site].API.Key = apiKey
+	return f
+}
+
+func (f *office) sweep(changed, missed int) {
+	f.t.Helper()
+	got, err := f.runner.Sweep(f.t.Context(), site)
+	if err != nil || got.Changed != changed || got.Missed != missed || got.Unread != 0 {
+		f.t.Errorf("swept %+v, %v; want %d changed, %d missed", got, err, changed, missed)
+	}
+}
+
+// bookMany makes leads that book, most of them at one moment, and whose webhooks are
+// lost.
+func (f *office) bookMany(n int) (leads []handoff.LeadID, uids []string) {
+	f.t.Helper()
+	first := f.now().Add(100 * time.Hour)
+	for i := range n {
+		lead, ref := f.submit(fmt.Sprint("lead", i))
+		b, err := f.sim.Book(calsim.BookRequest{
+			EventType: survey, Start: first.Add(time.Duration(i) * time.Hour), Name: "A", Email: "a@example.com", TimeZone: "Europe/London",
+			Metadata: map[string]string{"submissionId": ref}, Answers: map[string]string{"submissionId": ref},
+		})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		leads, uids = append(leads, lead), append(uids, b.UID)
+		if i >= calcom.PageSize+20 {
+			f.pass(time.Second)
+		}
+	}
+	return leads, uids
+}
+
+// Whatever Cal.com's webhooks lost, a sweep finds: every lead is booked, once, also
+// where more bookings than a page has changed at one moment.
+func TestSweepFindsWhatWasLost(t *testing.T) {
+	f := newSweeper(t)
+	const n = 2*calcom.PageSize + 30
+	leads, uids := f.bookMany(n)
+	f.book(foreign, "mallory", "")
+	f.sweep(n+1, n)
+	for i, id := range leads {
+		d, err := f.db.Lead(t.Context(), id)
+		if err != nil || d.Stage != "booked" || len(d.Bookings) != 1 || d.Bookings[0].UID != uids[i] || len(d.History) != 2 {
+			t.Fatalf("lead %d: %s %+v, %v", i, d.Stage, d.Bookings, err)
+		}
+	}
+	f.sweep(n+1, 0) // all of it is within the overlap
+	if list, err := f.db.Failures(t.Context(), store.FailureFilter{}); err != nil || len(list) != 0 {
+		t.Errorf("failures %+v, %v", list, err)
+	}
+
+	// What happens to known bookings is found as well. After that, what is older than
+	// the overlap is not asked for again.
+	f.pass(time.Hour)
+	if err := f.sim.Cancel(uids[0], "", ""); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := f.sim.Reschedule(uids[1], f.now().Add(1000*time.Hour).Truncate(time.Hour), calsim.CarryNothing, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.sweep(n+2, 1)
+	f.sweep(3, 0)
+	f.want(leads[0], "rebook", handoff.Cancelled)
+	f.want(leads[1], "booked", handoff.Accepted, handoff.Rescheduled)
+	f.want(leads[2], "booked", handoff.Accepted)
+	if d, _ := f.db.Lead(t.Context(), leads[1]); d.Bookings[0].UID != moved.UID && d.Bookings[1].UID != moved.UID {
+		t.Errorf("bookings %+v, want %s among them", d.Bookings, moved.UID)
+	}
+}
+
+// The sweep is done again while Cal.com is away, and begins of itself every few
+// minutes.
+func TestSweepsOfThemselves(t *testing.T) {
+	f := newSweeper(t)
+	dana, ref := f.submit("dana")
+	f.book(survey, "dana", ref)
+	if err := f.db.StartSweep(t.Context(), f.runner.Swept()...); err != nil {
+		t.Fatal(err)
+	}
+	back := f.runner.Sites[site]
+	away := back
+	away.API = &calcom.API{Base: "http://127.0.0.1:1", Key: apiKey}
+	f.runner.Sites[site] = away
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 0 {
+		t.Errorf("%d pages of nobody", n)
+	}
+	f.runner.Sites[site] = back
+	f.pass(time.Second)
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 1 {
+		t.Errorf("%d pages once Cal.com is back, want 1", n)
+	}
+	f.work()
+	f.want(dana, "booked", handoff.Accepted)
+
+	omar, ref := f.submit("omar")
+	f.pass(time.Hour)
+	f.book(survey, "omar", ref)
+	f.pass(jobs.SweepEvery)
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 1 {
+		t.Errorf("%d pages after a while, want 1", n)
+	}
+	f.work()
+	f.want(omar, "booked", handoff.Accepted)
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 0 {
+		t.Errorf("%d pages at once again", n)
+	}
+}
+
+// Without a key nothing is swept, and what is due from when there was one is ended.
+func TestNothingIsSweptWithoutAKey(t *testing.T) {
+	f := newOffice(t, calsim.SelfHosted2025, 0)
+	if s := f.runner.Swept(); len(s) != 0 {
+		t.Errorf("swept: %v", s)
+	}
+	if _, err := f.runner.Sweep(t.Context(), site); !errors.Is(err, handoff.ErrInvalid) {
+		t.Errorf("a sweep without a key: %v", err)
+	}
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 0 {
+		t.Errorf("%d pages", n)
+	}
+	if sites, err := f.db.DueSites(t.Context(), store.KindSweep); err != nil || len(sites) != 0 {
+		t.Errorf("still due: %v, %v", sites, err)
+	}
+}
+
+// Two that sweep at once do not do it twice.
+func TestOneSweepsAtATime(t *testing.T) {
+	f := newSweeper(t)
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	if claimed, err := f.db.Claim(t.Context(), site, store.KindSweep, 1); err != nil || len(claimed) != 1 {
+		t.Fatal(claimed, err)
+	}
+	if _, err := f.runner.Sweep(t.Context(), site); !errors.Is(err, jobs.ErrSweeping) {
+		t.Errorf("swept beside another: %v", err)
+	}
+}
+
+// Whoever sweeps at once, and however they take one another's pages, each lead is
+// booked, once.
+func TestManySweepAtOnce(t *testing.T) {
+	f := newSweeper(t)
+	leads, _ := f.bookMany(2*calcom.PageSize + 30)
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if _, err := f.runner.Sweep(t.Context(), site); err != nil && !errors.Is(err, jobs.ErrSweeping) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			for range 20 {
+				f.runner.Once(t.Context(), store.KindSweep)
+				f.runner.Once(t.Context(), store.KindReconcile)
+			}
+		})
+	}
+	all.Wait()
+	for f.runner.Once(t.Context(), store.KindSweep) > 0 {
+	}
+	f.work()
+	for i, id := range leads {
+		if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != "booked" || len(d.Bookings) != 1 || len(d.History) != 2 {
+			t.Fatalf("lead %d: %s %+v, %v", i, d.Stage, d.History, err)
+		}
+	}
+}
