@@ -145,8 +145,9 @@ func (f *folder) moves(o *Observation) []move {
 func (f *folder) booking(key BookingKey) Booking {
 	b := Booking{BookingKey: key}
 	emails := map[string]bool{}
+	unpaid := awaitsPayment(f.heard[key])
 	for _, o := range f.heard[key] { // oldest first: what comes later overwrites
-		b.climb(o)
+		b.climb(o, unpaid)
 		b.take(o)
 		if who := o.attendeeOf(key); who != nil && who.Email != "" {
 			b.Attendee.merge(who)
@@ -166,10 +167,23 @@ func (f *folder) booking(key BookingKey) Booking {
 	return b
 }
 
-// climb raises the status, and names the earliest observation that did so.
-func (b *Booking) climb(o *Observation) {
-	if o.Status.rank() > b.Status.rank() {
-		b.Status, b.StatusBy = o.Status, o.ID
+// awaitsPayment reports that a payment was begun, and that nobody told of its end.
+func awaitsPayment(heard []*Observation) bool {
+	is := func(o *Observation) bool { return o.Status == AwaitingPayment }
+	paid := func(o *Observation) bool { return o.Paid }
+	return slices.ContainsFunc(heard, is) && !slices.ContainsFunc(heard, paid)
+}
+
+// climb raises the status, and names the earliest observation that did so. The API
+// calls a booking pending that waits for its payment, as well as one that waits for
+// the host; of one that is known to be unpaid it tells nothing by that.
+func (b *Booking) climb(o *Observation, unpaid bool) {
+	status := o.Status
+	if unpaid && o.Source == FromAPI && status == Requested {
+		status = ""
+	}
+	if status.rank() > b.Status.rank() {
+		b.Status, b.StatusBy = status, o.ID
 	}
 	if o.Ended && !b.Ended {
 		b.Ended, b.EndedBy = true, o.ID

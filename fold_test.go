@@ -62,6 +62,24 @@ func TestFoldStatus(t *testing.T) {
 			map[BookingKey]Status{keyU: AwaitingPayment},
 			nil,
 		},
+		{
+			"the API's pending is no host's to accept while a payment waits",
+			[]Observation{obs("1", "u", 1, AwaitingPayment), obs("2", "u", 2, Requested, fromAPI)},
+			map[BookingKey]Status{keyU: AwaitingPayment},
+			nil,
+		},
+		{
+			"the API's pending is, once it was paid",
+			[]Observation{obs("1", "u", 1, AwaitingPayment), obs("2", "u", 2, Requested, fromAPI), obs("3", "u", 3, "", paid)},
+			map[BookingKey]Status{keyU: Requested},
+			nil,
+		},
+		{
+			"the API's pending is, where nobody told of a payment",
+			[]Observation{obs("2", "u", 2, Requested, fromAPI)},
+			map[BookingKey]Status{keyU: Requested},
+			nil,
+		},
 		{"cancelled", []Observation{obs("1", "u", 1, Accepted), obs("2", "u", 2, Cancelled)}, map[BookingKey]Status{keyU: Cancelled}, nil},
 		{
 			"a uid is never revived: the API shows the old row after CANCELLED",

@@ -123,7 +123,7 @@ var histories = []history{
 	},
 	{
 		name:   "payment started and never made",
-		of:     []Observation{obs("1", "u", 1, AwaitingPayment, carries(subA)), obs("2", "u", 2, "", fromAPI, carries(subA))},
+		of:     []Observation{obs("1", "u", 1, AwaitingPayment, carries(subA)), obs("2", "u", 2, Requested, fromAPI, carries(subA))},
 		stages: stages{leadA: "requested"}, statuses: map[BookingKey]Status{keyU: AwaitingPayment},
 	},
 	{

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"handoff/internal/app"
 	"handoff/internal/jobs"
@@ -10,8 +12,9 @@ import (
 
 type sweepCmd struct {
 	configFlag
-	JSON bool   `name:"json" help:"Print JSON."`
-	Site string `help:"Only of this site."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+	Site  string `help:"Only of this site."`
+	Since string `help:"Go back to this day, such as 2026-11-01, and not only to the last sweep." placeholder:"DAY"`
 }
 
 // A sweepView is what the sweep of a site came to, as it is printed.
@@ -29,6 +32,12 @@ func (c sweepCmd) Run(e *environment) error {
 	if err := conf.CheckFilter(c.Site, ""); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
+	var since time.Time
+	if c.Since != "" {
+		if since, err = time.Parse(time.DateOnly, c.Since); err != nil {
+			return fmt.Errorf("--since %s is no day such as 2026-11-01: %w", c.Since, errUsage)
+		}
+	}
 	a, err := app.New(e.ctx, conf, e.log, e.now)
 	if err != nil {
 		return err
@@ -43,14 +52,14 @@ func (c sweepCmd) Run(e *environment) error {
 	}
 	out, failed := []sweepView{}, []error{}
 	for _, site := range sites {
-		s, err := a.Sweep(e.ctx, site)
+		s, err := a.Sweep(e.ctx, site, since)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", site, err))
 			continue
 		}
 		out = append(out, sweepView{site, s})
 		if !c.JSON {
-			fmt.Fprintf(e.out, "%s: %s changed at Cal.com since the last sweep; Handoff had not heard of %d.\n", site, bookings(s.Changed), s.Missed)
+			fmt.Fprintf(e.out, "%s: %s changed at Cal.com since %s; Handoff had not heard of %d.\n", site, bookings(s.Changed), cmp.Or(c.Since, "the last sweep"), s.Missed)
 		}
 		if s.Unread > 0 && !c.JSON {
 			fmt.Fprintf(e.out, "%s: %s could not be read. Look at them in Cal.com, and tell us of it.\n", site, bookings(s.Unread))

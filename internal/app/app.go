@@ -107,8 +107,8 @@ func (a *App) wire(wc web.Config) error {
 func (a *App) Swept() []string { return a.runner.Swept() }
 
 // Sweep asks Cal.com now which bookings of a site changed. See jobs.Runner.
-func (a *App) Sweep(ctx context.Context, site string) (jobs.Sweep, error) {
-	return a.runner.Sweep(ctx, site)
+func (a *App) Sweep(ctx context.Context, site string, since time.Time) (jobs.Sweep, error) {
+	return a.runner.Sweep(ctx, site, since)
 }
 
 // Close closes the store.

@@ -208,6 +208,9 @@ func (s *SiteConfig) check() error {
 		}
 		s.Calcom.Origins[i] = origin
 	}
+	if s.Calcom.API.URL == "" && s.Calcom.API.Key != (Secret{}) {
+		return errors.New("calcom.api.url: there is a key, and no address to use it at; write one like https://api.cal.com/v2")
+	}
 	if api := s.Calcom.API.URL; api != "" {
 		if u, err := url.Parse(api); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			return fmt.Errorf("calcom.api.url: %q; write it like https://api.cal.com/v2", api)

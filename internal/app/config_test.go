@@ -92,6 +92,7 @@ func TestConfigurationRefused(t *testing.T) {
 			return s + strings.Replace(strings.Replace(second, "id: b", "id: a", 1), "a.example", "b.example", 1)
 		}, "twice"},
 		{"api", swap("calcom: {", "calcom: {api: {url: cal}, "), "calcom.api.url"},
+		{"api key without url", swap("calcom: {", "calcom: {api: {key: {env: KEY}}, "), "calcom.api.url"},
 		{"proxy", func(s string) string { return s + "trusted_proxies: [everyone]\n" }, "trusted_proxies"},
 		{"pipeline", func(s string) string { return s + "    pipeline: {on: {booked: nowhere}}\n" }, "pipeline"},
 	} {

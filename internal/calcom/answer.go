@@ -81,11 +81,11 @@ func readAnswer(t Trust, body []byte) (Answer, error) {
 func readPage(t Trust, body []byte) (Page, error) {
 	data, err := dataOf(body)
 	if err != nil {
-		return Page{}, err
+		return Page{}, fmt.Errorf("%w: %w", err, ErrUnreadable)
 	}
 	var raw []jsontext.Value
 	if data.Kind() != '[' || unmarshal(data, &raw) != nil {
-		return Page{}, fmt.Errorf("calcom: the API's answer is no list: %w", handoff.ErrUnavailable)
+		return Page{}, fmt.Errorf("calcom: the API's answer is no list: %w: %w", handoff.ErrUnavailable, ErrUnreadable)
 	}
 	p := Page{Size: len(raw)}
 	for _, one := range raw {

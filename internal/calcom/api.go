@@ -54,19 +54,24 @@ func (a API) Booking(ctx context.Context, t Trust, uid string) (Answer, error) {
 	return readAnswer(t, body)
 }
 
-// PageSize is how many bookings Changed asks for at once.
+// PageSize is how many bookings a question about changes asks for at most. Cal.com
+// allows 250.
 const PageSize = 100
+
+// ErrUnreadable marks an answer that cannot be had or read, though Cal.com is there:
+// one odd booking in a list can be the cause. It comes with handoff.ErrUnavailable.
+var ErrUnreadable = errors.New("the answer cannot be read")
 
 // A Page is a part of the bookings that changed, those first that changed first.
 type Page struct {
 	Answer
-	Size   int       // bookings in it; fewer than PageSize: there are no more
+	Size   int       // bookings in it; fewer than were asked for: there are no more
 	Last   time.Time // when the last of them changed; zero: none says so
 	Unread int       // bookings that we could not read: of them nothing is observed
 }
 
 // Changed asks for the bookings that changed at a time or later, without so many
-// first ones. It needs a key. The account's answer can hold bookings of event types
+// first ones, and at most take of them. It needs a key. The account's answer can hold bookings of event types
 // that are not the site's, and those at which its owner is a guest. The error is
 // handoff.ErrUnavailable if asking again may help.
 //
@@ -74,10 +79,10 @@ type Page struct {
 // further pages counts all bookings of the account, so Size is what tells.
 //
 // Source: get.handler.ts; seen on a real Cal.com 6.0.2.
-func (a API) Changed(ctx context.Context, t Trust, since time.Time, skip int) (Page, error) {
+func (a API) Changed(ctx context.Context, t Trust, since time.Time, skip, take int) (Page, error) {
 	q := url.Values{
 		"afterUpdatedAt": {since.UTC().Format("2006-01-02T15:04:05.000Z")}, "sortUpdatedAt": {"asc"},
-		"take": {strconv.Itoa(PageSize)}, "skip": {strconv.Itoa(skip)},
+		"take": {strconv.Itoa(take)}, "skip": {strconv.Itoa(skip)},
 	}
 	body, err := a.get(ctx, "/bookings?"+q.Encode())
 	if err != nil {
@@ -111,12 +116,16 @@ func (a API) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("calcom: asking the API: %w: %w", handoff.ErrUnavailable, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("calcom: the API's answer: %w: %w", handoff.ErrUnavailable, err)
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("calcom: the API's answer is too large: %w: %w", handoff.ErrUnavailable, ErrUnreadable)
 	case res.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("calcom: the API knows no such booking: %w", handoff.ErrNotFound)
+		return nil, fmt.Errorf("calcom: the API knows nothing of the kind at this address (404): %w", handoff.ErrNotFound)
+	case res.StatusCode >= http.StatusInternalServerError:
+		return nil, fmt.Errorf("calcom: the API answers %d: %w: %w", res.StatusCode, handoff.ErrUnavailable, ErrUnreadable)
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
 		return nil, fmt.Errorf("calcom: the API refuses our key (%d): %w", res.StatusCode, handoff.ErrUnavailable)
 	case res.StatusCode == http.StatusTooManyRequests:

@@ -143,7 +143,7 @@ func TestChanged(t *testing.T) {
 		"nonsense",
 		{"uid":"u2","status":"cancelled","rescheduledToUid":"u3","updatedAt":"2026-11-23T11:00:00.000Z"}],
 		"pagination":{"hasNextPage":true}}`
-	p, err := api.Changed(t.Context(), apiTrust, since, 200)
+	p, err := api.Changed(t.Context(), apiTrust, since, 200, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,16 +156,23 @@ func TestChanged(t *testing.T) {
 		t.Errorf("page %+v", p)
 	}
 	body = `{"data":[]}`
-	if p, err = api.Changed(t.Context(), apiTrust, since, 0); err != nil || p.Size != 0 || !p.Last.IsZero() {
+	if p, err = api.Changed(t.Context(), apiTrust, since, 0, 100); err != nil || p.Size != 0 || !p.Last.IsZero() {
 		t.Errorf("nothing changed: %+v, %v", p, err)
 	}
 	for _, r := range []struct {
-		status int
-		body   string
-	}{{200, `{"data":{"bookings":[]}}`}, {200, `{}`}, {200, `<html>`}, {401, `{}`}, {429, `{}`}, {500, `{}`}} {
+		status     int
+		body       string
+		unreadable bool
+	}{
+		{200, `{"data":{"bookings":[]}}`, true}, {200, `{}`, true}, {200, `<html>`, true}, {500, `{}`, true},
+		{200, `{"data":[` + strings.Repeat(" ", maxAnswer) + `]}`, true},
+		{200, `{"data":[` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `]}`, true},
+		{401, `{}`, false}, {429, `{}`, false},
+	} {
 		status, body = r.status, r.body
-		if p, err := api.Changed(t.Context(), apiTrust, since, 0); !errors.Is(err, handoff.ErrUnavailable) || p.Size != 0 {
-			t.Errorf("%d %s: %+v, %v", r.status, r.body, p, err)
+		p, err := api.Changed(t.Context(), apiTrust, since, 0, 100)
+		if !errors.Is(err, handoff.ErrUnavailable) || errors.Is(err, ErrUnreadable) != r.unreadable || p.Size != 0 {
+			t.Errorf("%d %.60s: %+v, %v", r.status, r.body, p, err)
 		}
 	}
 }

@@ -50,12 +50,25 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
 	wg.Go(func() {
-		if err := r.Store.StartSweep(ctx, r.Swept()...); err != nil && ctx.Err() == nil {
-			r.Log.Error("starting to sweep failed", "err", err)
-		}
+		r.startSweep(ctx)
 		r.loop(ctx, store.KindSweep)
 	})
 	wg.Wait()
+}
+
+// startSweep makes the sweep due, as soon as the store lets it.
+func (r *Runner) startSweep(ctx context.Context) {
+	for {
+		err := r.Store.StartSweep(ctx, r.Swept()...)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.Log.Error("starting to sweep failed; it is tried again", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(look):
+		}
+	}
 }
 
 // Swept lists the sites that are swept, sorted.

@@ -37,16 +37,17 @@ func (s *Sweep) add(p calcom.Page, missed int) {
 // sweeps reports whether a site's bookings are swept. To list them takes a key.
 func (s Site) sweeps() bool { return s.API != nil && s.API.Key != "" }
 
-// sweep does one page of a site's sweep, if that is due.
+// sweep does one page of a site's sweep, if that is due. Without a key it leaves it to
+// a process that has one.
 func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err error) {
+	if !site.sweeps() {
+		return 0, nil
+	}
 	claimed, err := r.Store.Claim(ctx, id, store.KindSweep, 1)
 	if err != nil {
 		return 0, err
 	}
 	for _, w := range claimed {
-		if !site.sweeps() {
-			return 0, r.Store.Drop(ctx, w)
-		}
 		var page Sweep
 		if _, failed := r.page(ctx, w, site, &page); failed != nil {
 			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed))
@@ -63,11 +64,12 @@ func (r *Runner) page(ctx context.Context, w store.Work, site Site, sum *Sweep) 
 	if err != nil {
 		return false, err
 	}
-	p, err := site.API.Changed(ctx, site.Trust, at.Since, at.Skip)
+	take := max(1, calcom.PageSize>>(w.Attempts-1))
+	p, err := ask(ctx, site, at, take)
 	if err != nil {
 		return false, err
 	}
-	more = p.Size >= calcom.PageSize
+	more = p.Size >= take
 	missed, err := r.Store.KeepSwept(ctx, w, at, store.Swept{Observations: p.Observations, Size: p.Size, Last: p.Last, More: more}, site.EventTypes, SweepEvery)
 	if err != nil {
 		return false, err
@@ -76,10 +78,24 @@ func (r *Runner) page(ctx context.Context, w store.Work, site Site, sum *Sweep) 
 	return more, nil
 }
 
+// ask asks for one page. Pages that cannot be had get smaller with each attempt, down
+// to one booking. If that one cannot be read, and the next one can, it is passed over:
+// nobody's odd booking keeps all that came after it from being heard of.
+func ask(ctx context.Context, site Site, at store.Place, take int) (calcom.Page, error) {
+	p, err := site.API.Changed(ctx, site.Trust, at.Since, at.Skip, take)
+	if take > 1 || !errors.Is(err, calcom.ErrUnreadable) {
+		return p, err
+	}
+	if _, behind := site.API.Changed(ctx, site.Trust, at.Since, at.Skip+1, 1); behind != nil {
+		return p, err // Cal.com is away
+	}
+	return calcom.Page{Size: 1, Unread: 1}, nil
+}
+
 // tell logs what a person should know of a page.
 func (r *Runner) tell(id string, s Sweep) {
 	if s.Missed > 0 {
-		r.Log.Warn("Cal.com has bookings that no webhook told of", "site", id, "bookings", s.Missed)
+		r.Log.Info("asking Cal.com told of bookings before a webhook did", "site", id, "bookings", s.Missed)
 	}
 	if s.Unread > 0 {
 		r.Log.Warn("Cal.com has bookings that could not be read", "site", id, "bookings", s.Unread)
@@ -87,24 +103,24 @@ func (r *Runner) tell(id string, s Sweep) {
 }
 
 // ErrSweeping says that another process is at a site's sweep.
-var ErrSweeping = errors.New("another process is at it, and does it once more; what it finds moves the leads all the same")
+var ErrSweeping = errors.New("another process is at it, or was half a minute ago; what it finds moves the leads all the same, and it does it once more")
 
-// Sweep sweeps a site's bookings now, to the end, and reconciles what it found. The
-// error is ErrSweeping if another process is at it, and handoff.ErrInvalid if the
+// Sweep sweeps a site's bookings now, to the end, and reconciles what it found. It
+// begins with what changed since a time; zero: where the last sweep ended. The error is ErrSweeping if another process is at it, and handoff.ErrInvalid if the
 // site is not swept.
-func (r *Runner) Sweep(ctx context.Context, id string) (all Sweep, err error) {
+func (r *Runner) Sweep(ctx context.Context, id string, since time.Time) (all Sweep, err error) {
 	site, ok := r.Sites[id]
 	if !ok || !site.sweeps() {
 		return all, fmt.Errorf("the bookings of %s are not swept: set calcom.api.key: %w", id, handoff.ErrInvalid)
 	}
-	before, _, err := r.Store.LastSweep(ctx, id)
-	if err != nil {
-		return all, err
-	}
-	w, ok, err := r.Store.ClaimSweep(ctx, id)
+	w, ok, err := r.Store.ClaimSweep(ctx, id, since)
 	if err == nil && !ok {
 		err = ErrSweeping
 	}
+	if err != nil {
+		return all, err
+	}
+	before, _, err := r.Store.LastSweep(ctx, id)
 	if err != nil {
 		return all, err
 	}
@@ -120,12 +136,24 @@ func (r *Runner) Sweep(ctx context.Context, id string) (all Sweep, err error) {
 			return all, err
 		}
 	}
-	for {
+	return all, r.reconcileAll(ctx, id, site)
+}
+
+// reconcileAll reconciles what is due of a site. It rests as long as it works: beside
+// a server it shares the one writer of SQLite with whoever waits there.
+func (r *Runner) reconcileAll(ctx context.Context, id string, site Site) error {
+	for ctx.Err() == nil {
+		began := time.Now()
 		n, err := r.reconcile(ctx, id, site)
-		if err != nil || n == 0 {
-			return all, err
+		if err != nil {
+			r.Log.Warn("work failed; it is tried again", "kind", store.KindReconcile, "site", id, "err", err)
 		}
+		if n == 0 {
+			return nil
+		}
+		time.Sleep(time.Since(began))
 	}
+	return ctx.Err()
 }
 
 // nextPage claims the next page of a sweep. A server can be sooner, so it waits; ok is

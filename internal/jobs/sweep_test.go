@@ -1,8 +1,11 @@
 package jobs_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +26,7 @@ func newSweeper(t *testing.T) *office {
 
 func (f *office) sweep(changed, missed int) {
 	f.t.Helper()
-	got, err := f.runner.Sweep(f.t.Context(), site)
+	got, err := f.runner.Sweep(f.t.Context(), site, time.Time{})
 	if err != nil || got.Changed != changed || got.Missed != missed || got.Unread != 0 {
 		f.t.Errorf("swept %+v, %v; want %d changed, %d missed", got, err, changed, missed)
 	}
@@ -128,13 +131,13 @@ func TestSweepsOfThemselves(t *testing.T) {
 	}
 }
 
-// Without a key nothing is swept, and what is due from when there was one is ended.
+// Without a key nothing is swept, and what is due is left to a process that has one.
 func TestNothingIsSweptWithoutAKey(t *testing.T) {
 	f := newOffice(t, calsim.SelfHosted2025, 0)
 	if s := f.runner.Swept(); len(s) != 0 {
 		t.Errorf("swept: %v", s)
 	}
-	if _, err := f.runner.Sweep(t.Context(), site); !errors.Is(err, handoff.ErrInvalid) {
+	if _, err := f.runner.Sweep(t.Context(), site, time.Time{}); !errors.Is(err, handoff.ErrInvalid) {
 		t.Errorf("a sweep without a key: %v", err)
 	}
 	if err := f.db.StartSweep(t.Context(), site); err != nil {
@@ -143,8 +146,61 @@ func TestNothingIsSweptWithoutAKey(t *testing.T) {
 	if n := f.runner.Once(t.Context(), store.KindSweep); n != 0 {
 		t.Errorf("%d pages", n)
 	}
-	if sites, err := f.db.DueSites(t.Context(), store.KindSweep); err != nil || len(sites) != 0 {
-		t.Errorf("still due: %v, %v", sites, err)
+	f.runner.Sites[site].API.Key = apiKey
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 1 {
+		t.Errorf("%d pages of whom has a key, want 1", n)
+	}
+}
+
+// One booking that breaks every page it is on is passed over once it stands alone, and
+// all others are heard of; a Cal.com that is away is waited for.
+func TestOneOddBookingStopsNoSweep(t *testing.T) {
+	for name, broken := range map[string]func(w http.ResponseWriter){
+		"breaks the answer": func(w http.ResponseWriter) { http.Error(w, "{}", http.StatusInternalServerError) },
+		"is too large":      func(w http.ResponseWriter) { _, _ = w.Write(bytes.Repeat([]byte(" "), 5<<20)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newSweeper(t)
+			leads, uids := f.bookMany(20)
+			odd, away := uids[7], true
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				f.sim.ServeHTTP(answer, r)
+				if away || bytes.Contains(answer.Body.Bytes(), []byte(odd)) {
+					broken(w)
+					return
+				}
+				w.WriteHeader(answer.Code)
+				_, _ = w.Write(answer.Body.Bytes())
+			}))
+			defer proxy.Close()
+			f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+			if err := f.db.StartSweep(t.Context(), site); err != nil {
+				t.Fatal(err)
+			}
+			for range 12 {
+				if n := f.runner.Once(t.Context(), store.KindSweep); n != 0 {
+					t.Fatal("a page of a Cal.com that is away")
+				}
+				f.pass(10 * time.Minute)
+			}
+			away = false
+			for range 40 {
+				f.runner.Once(t.Context(), store.KindSweep)
+				f.pass(10 * time.Second)
+			}
+			for f.runner.Once(t.Context(), store.KindReconcile) > 0 {
+			}
+			for i, id := range leads {
+				want := handoff.Stage("booked")
+				if uids[i] == odd {
+					want = "new"
+				}
+				if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != want {
+					t.Errorf("lead %d: %s, %v; want %s", i, d.Stage, err, want)
+				}
+			}
+		})
 	}
 }
 
@@ -157,7 +213,7 @@ func TestOneSweepsAtATime(t *testing.T) {
 	if claimed, err := f.db.Claim(t.Context(), site, store.KindSweep, 1); err != nil || len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}
-	if _, err := f.runner.Sweep(t.Context(), site); !errors.Is(err, jobs.ErrSweeping) {
+	if _, err := f.runner.Sweep(t.Context(), site, time.Time{}); !errors.Is(err, jobs.ErrSweeping) {
 		t.Errorf("swept beside another: %v", err)
 	}
 }
@@ -170,7 +226,7 @@ func TestManySweepAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
-			if _, err := f.runner.Sweep(t.Context(), site); err != nil && !errors.Is(err, jobs.ErrSweeping) {
+			if _, err := f.runner.Sweep(t.Context(), site, time.Time{}); err != nil && !errors.Is(err, jobs.ErrSweeping) {
 				t.Error(err)
 			}
 		})

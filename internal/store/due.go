@@ -114,7 +114,7 @@ func (db *DB) next(ctx context.Context, tx *txn, site, kind string, n int, only 
 
 // Claim takes at most n pieces of a site's work of a kind that are due, those
 // that wait longest first, and leases them: it is for work that asks somebody
-// else. The caller ends each with Drop, Defer or KeepAnswer.
+// else. The caller ends each with Drop, Defer, KeepAnswer or KeepSwept.
 func (db *DB) Claim(ctx context.Context, site, kind string, n int) (out []Work, err error) {
 	err = db.tx(ctx, func(tx *txn) (err error) {
 		out, err = db.claim(ctx, tx, site, kind, n)

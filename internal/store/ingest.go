@@ -378,17 +378,20 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 // bookings that a signed event of the site named before.
 func ownFacts(ctx context.Context, tx *txn, site string, observations []handoff.Observation, eventTypes []int64) ([]*fact, error) {
 	var facts []*fact
+	named := map[string]bool{} // by an event; each uid is looked up once, whatever seats it has
 	for i := range observations {
 		o := &observations[i]
-		ours := slices.Contains(eventTypes, o.EventType)
-		if !ours {
-			var err error
-			if ours, err = exists(ctx, tx, `SELECT 1 FROM observations WHERE site = $1 AND uid = $2 AND source = $3`, site, o.UID, handoff.FromEvent); err != nil {
-				return nil, err
+		if !slices.Contains(eventTypes, o.EventType) {
+			if _, known := named[o.UID]; !known {
+				ours, err := exists(ctx, tx, `SELECT 1 FROM observations WHERE site = $1 AND uid = $2 AND source = $3`, site, o.UID, handoff.FromEvent)
+				if err != nil {
+					return nil, err
+				}
+				named[o.UID] = ours
 			}
-		}
-		if !ours {
-			continue
+			if !named[o.UID] {
+				continue
+			}
 		}
 		f, err := newFact(o)
 		if err != nil {

@@ -42,7 +42,7 @@ func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 			done += len(again)
 			continue
 		}
-		failed = fmt.Errorf("booking %s: %w", w.Key, err)
+		failed = fmt.Errorf("a booking: %w", err) // its uid is for nobody who reads logs: it lets its reader cancel the call
 		if err := db.Defer(ctx, w, failed); err != nil {
 			return done, errors.Join(failed, err)
 		}

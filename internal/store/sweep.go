@@ -13,8 +13,8 @@ import (
 
 // A sweep asks Cal.com for all bookings that changed since the last one, because a
 // webhook can be lost for good. It goes page by page; each page is kept with how far
-// it reached, so that a crash goes on from there. It trusts no clock but Cal.com's,
-// which wrote the times that it goes by.
+// it reached, so that a crash goes on from there. Only where the first one begins is
+// told by our clock; from then on it goes by the times that Cal.com wrote.
 
 // KindSweep is the work of sweeping a site's bookings; it has one row of each site.
 const KindSweep = "sweep"
@@ -48,10 +48,10 @@ type Swept struct {
 
 // StartSweep makes it due to sweep the bookings of sites.
 func (db *DB) StartSweep(ctx context.Context, sites ...string) error {
-	return db.tx(ctx, func(tx *txn) error { return db.startSweep(ctx, tx, sites) })
+	return db.tx(ctx, func(tx *txn) error { return db.startSweep(ctx, tx, sites...) })
 }
 
-func (db *DB) startSweep(ctx context.Context, tx *txn, sites []string) error {
+func (db *DB) startSweep(ctx context.Context, tx *txn, sites ...string) error {
 	var work []dueRow
 	for _, site := range slices.Sorted(slices.Values(sites)) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO sweeps (site, mark, skip, number) VALUES ($1, $2, 0, 0) ON CONFLICT (site) DO NOTHING`,
@@ -64,11 +64,17 @@ func (db *DB) startSweep(ctx context.Context, tx *txn, sites []string) error {
 }
 
 // ClaimSweep is StartSweep for one site and the claim of it at once, before anybody
-// else can. ok is false if another process is at it; then it is done once more.
-func (db *DB) ClaimSweep(ctx context.Context, site string) (w Work, ok bool, err error) {
+// else can. ok is false if another process is at it; then it is done once more. It
+// goes back to a time, unless that is zero.
+func (db *DB) ClaimSweep(ctx context.Context, site string, since time.Time) (w Work, ok bool, err error) {
 	err = db.tx(ctx, func(tx *txn) error {
-		if err := db.startSweep(ctx, tx, []string{site}); err != nil {
+		if err := db.startSweep(ctx, tx, site); err != nil {
 			return err
+		}
+		if !since.IsZero() {
+			if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET reached = $2, skip = 0 WHERE site = $1`, site, stamp{since}); err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
 		}
 		claimed, err := db.claim(ctx, tx, site, KindSweep, 1)
 		if ok = len(claimed) > 0; ok {
@@ -138,8 +144,13 @@ func (r sweepRow) after(at Place, s Swept, now time.Time) sweepRow {
 	case s.More: // more than a page changed at one moment
 		r.reached, r.skip = stamp{at.Since}, at.Skip+s.Size
 	default:
+		// A time that has not come would pass over all that comes before it: be it
+		// Cal.com's, or ours when the first sweep began by a clock that was wrong.
 		if last.After(now) {
-			last = now // a time that has not come would pass over all that comes before it
+			last = now
+		}
+		if r.mark.After(now) {
+			r.mark = stamp{now.Add(-sweepFirst)}
 		}
 		if last.After(r.mark.Time) {
 			r.mark = stamp{last}

@@ -194,11 +194,11 @@ func TestSweepThatFailsGoesOn(t *testing.T) {
 // who then does it once more.
 func TestClaimSweep(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
-		w, ok, err := db.ClaimSweep(t.Context(), site)
+		w, ok, err := db.ClaimSweep(t.Context(), site, time.Time{})
 		if err != nil || !ok || w.Kind != store.KindSweep {
 			t.Fatal(w, ok, err)
 		}
-		if _, ok, err := db.ClaimSweep(t.Context(), site); ok || err != nil {
+		if _, ok, err := db.ClaimSweep(t.Context(), site, time.Time{}); ok || err != nil {
 			t.Errorf("claimed twice: %v, %v", ok, err)
 		}
 		at, err := db.PlaceOf(t.Context(), site)
@@ -213,6 +213,40 @@ func TestClaimSweep(t *testing.T) {
 		}
 		if _, _, ok := db.page(store.Swept{}); ok {
 			t.Error("it is done for ever")
+		}
+	})
+}
+
+// A sweep can go back further, and afterwards goes on where it was. A clock that was
+// ahead when the first one began does not keep later ones from hearing anything.
+func TestSweepGoesBack(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		db.startSweep()
+		newest := db.now().Add(-time.Minute)
+		db.page(store.Swept{Size: 1, Last: newest})
+		before := db.now().Add(-30 * 24 * time.Hour)
+		w, ok, err := db.ClaimSweep(t.Context(), site, before)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		at, err := db.PlaceOf(t.Context(), site)
+		if err != nil || !at.Since.Equal(before) || at.Skip != 0 {
+			t.Errorf("goes back to %+v, %v; want %s", at, err, before)
+		}
+		if _, err := db.KeepSwept(t.Context(), w, at, store.Swept{Size: 1, Last: before}, nil, every); err != nil {
+			t.Fatal(err)
+		}
+		db.startSweep()
+		if at, _, _ := db.page(store.Swept{}); !at.Since.Equal(newest.Add(-5 * time.Minute)) {
+			t.Errorf("the next one begins at %+v, want where the newest change was", at)
+		}
+
+		db.pass(-24 * time.Hour)
+		db.startSweep()
+		db.page(store.Swept{})
+		db.startSweep()
+		if at, _, _ := db.page(store.Swept{}); at.Since.After(db.now()) {
+			t.Errorf("it begins at %+v, which has not come", at)
 		}
 	})
 }

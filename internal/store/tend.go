@@ -31,6 +31,7 @@ BEGIN
 	FOR grown IN
 		SELECT c.oid FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
 		WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'leads'::regclass) AND s.n_mod_since_analyze > c.reltuples / 2
+		ORDER BY c.oid -- two that do it at once wait for one another in one order
 	LOOP
 		EXECUTE 'ANALYZE ' || grown;
 	END LOOP;

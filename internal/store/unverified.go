@@ -57,9 +57,10 @@ func (db *DB) CountUnverified(ctx context.Context, d handoff.Delivery) error {
 // keepUnverified stores deliveries in one transaction. Each process takes its
 // turn, so that the bounds hold for all of them together.
 func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
-	defer db.giveWay(time.Now())
-	var fresh bool
+	began, fresh := time.Now(), false
+	defer func() { db.giveWay(began) }()
 	err := db.tx(ctx, func(tx *txn) error {
+		began = time.Now() // from here on it has the writer
 		if err := db.turn(ctx, tx, "unverified"); err != nil {
 			return err
 		}

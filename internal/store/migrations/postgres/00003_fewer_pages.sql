@@ -2,8 +2,8 @@
 -- A delivery of a booking is written to fewer places of the file: no index repeats
 -- another's work, or holds what follows from the row.
 
--- The observations of a booking lie together. The first delivery that told one is
--- named there; deliveries.event_id names the event of those that told it again.
+-- The observations of a booking are found by their own key. The first delivery that
+-- told one is named there; deliveries.event_id names the event of those that told it again.
 CREATE TABLE facts (
   site          TEXT COLLATE "C" NOT NULL,
   uid           TEXT COLLATE "C" NOT NULL,
