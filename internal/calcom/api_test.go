@@ -164,10 +164,14 @@ func TestChanged(t *testing.T) {
 		body       string
 		unreadable bool
 	}{
-		{200, `{"data":{"bookings":[]}}`, true}, {200, `{}`, true}, {200, `<html>`, true}, {500, `{}`, true},
+		{200, `{"data":{"bookings":[]}}`, true},
+		{200, `{}`, true},
+		{200, `<html>`, true},
+		{500, `{}`, true},
 		{200, `{"data":[` + strings.Repeat(" ", maxAnswer) + `]}`, true},
 		{200, `{"data":[` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `]}`, true},
-		{401, `{}`, false}, {429, `{}`, false},
+		{401, `{}`, false},
+		{429, `{}`, false},
 	} {
 		status, body = r.status, r.body
 		p, err := api.Changed(t.Context(), apiTrust, since, 0, 100)
