@@ -82,8 +82,8 @@ var errClosed = errors.New("the store is closed")
 // crowd is how many in a line are more than come one after the other.
 const crowd = 4
 
-// crowded reports that many wait, or are on the way to the disk.
-func (l *line[T]) crowded() bool { return l.present.Load() >= crowd }
+// holds reports that so many wait, or are on the way to the disk.
+func (l *line[T]) holds(n int64) bool { return l.present.Load() >= n }
 
 // close ends the line after what is in it.
 func (l *line[T]) close() {
@@ -180,10 +180,11 @@ func answer[T any](batch []*entry[T], err error) {
 }
 
 // giveWay is called at the end of what can wait, with when it had the writer. While
-// verified deliveries crowd their line it rests three times as long as it worked, so
-// that it has a quarter of the writer's time and they have the rest.
-func (db *DB) giveWay(began time.Time) {
-	if db.deliveries.crowded() {
+// so many verified deliveries are in line it rests three times as long as it worked,
+// so that it has a quarter of the writer's time and they have the rest. What follows
+// from deliveries gives way to a crowd of them, what strangers sent to each.
+func (db *DB) giveWay(began time.Time, to int64) {
+	if db.deliveries.holds(to) {
 		time.Sleep(min(3*time.Since(began), longestRest))
 	}
 }

@@ -25,7 +25,7 @@ import (
 // a transaction of its own, and what fails then is put off, so that one booking
 // cannot keep others waiting; the error is of the last that failed.
 func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int) (done int, err error) {
-	if few := db.engine.crowded; few > 0 && db.deliveries.crowded() {
+	if few := db.engine.crowded; few > 0 && db.deliveries.holds(crowd) {
 		n = min(n, few)
 	}
 	claimed, err := db.reconcile(ctx, site, pipeline, n, "")
