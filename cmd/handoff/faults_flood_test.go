@@ -67,7 +67,7 @@ func (tr *trial) notUnderstood(n int) int {
 // returns how many were refused.
 func (tr *trial) flood(s *replica) int {
 	tr.t.Helper()
-	const floods = 6 // connections
+	const floods = 60 // connections, so that a million are a matter of minutes
 	var forged sync.WaitGroup
 	var refused atomic.Int64
 	var over atomic.Bool

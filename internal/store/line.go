@@ -179,15 +179,27 @@ func answer[T any](batch []*entry[T], err error) {
 	}
 }
 
-// giveWay is called at the end of what can wait, with when it had the writer. While
-// so many verified deliveries are in line it rests three times as long as it worked,
-// so that it has a quarter of the writer's time and they have the rest. What follows
-// from deliveries gives way to a crowd of them, what strangers sent to each.
-func (db *DB) giveWay(began time.Time, to int64) {
-	if db.deliveries.holds(to) {
-		time.Sleep(min(3*time.Since(began), longestRest))
+// giveWay is called at the end of what follows from deliveries, with when it had the
+// writer. While a crowd of them is in line it rests three times as long as it worked,
+// so that it has a quarter of the writer's time and they have the rest.
+func (db *DB) giveWay(began time.Time) {
+	if db.deliveries.holds(crowd) {
+		rest(3 * time.Since(began))
 	}
 }
+
+// giveWayToAll is giveWay for what strangers sent. It rests for each delivery, and
+// half of the time where none is in line: another process, such as a command beside
+// the server, only gets SQLite's writer in a gap.
+func (db *DB) giveWayToAll(began time.Time) {
+	worked := time.Since(began)
+	if db.deliveries.holds(1) {
+		worked *= 3
+	}
+	rest(worked)
+}
+
+func rest(d time.Duration) { time.Sleep(min(d, longestRest)) }
 
 // longestRest bounds a rest: what can wait is done at last.
 const longestRest = 50 * time.Millisecond

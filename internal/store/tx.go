@@ -28,7 +28,7 @@ func (db *DB) derive(ctx context.Context, f func(*txn) error) error {
 		if err != nil {
 			return unavailable(err)
 		}
-		defer db.giveWay(time.Now(), crowd)
+		defer db.giveWay(time.Now())
 		defer conn.Close()
 		if _, err = conn.ExecContext(ctx, db.engine.hurry); err == nil {
 			err = db.once(ctx, conn, f)

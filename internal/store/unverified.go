@@ -58,7 +58,7 @@ func (db *DB) CountUnverified(ctx context.Context, d handoff.Delivery) error {
 // turn, so that the bounds hold for all of them together.
 func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
 	began, fresh := time.Now(), false
-	defer func() { db.giveWay(began, 1) }()
+	defer func() { db.giveWayToAll(began) }()
 	err := db.tx(ctx, func(tx *txn) error {
 		began = time.Now() // from here on it has the writer
 		if err := db.turn(ctx, tx, "unverified"); err != nil {
