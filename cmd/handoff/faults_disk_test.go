@@ -46,6 +46,7 @@ func (tr *trial) fillAgainAndAgain(disk string) {
 	tr.openForms(2 * n)
 	for range n {
 		tales := tr.tell(5 * len(stories)) // while there is room
+		tr.cutLog()
 		ballast := filepath.Join(disk, "ballast")
 		if err := fill(disk, ballast); err != nil {
 			tr.t.Fatal(err)
@@ -75,6 +76,22 @@ func (tr *trial) fillAgainAndAgain(disk string) {
 		tr.t.Errorf("%d requests had no answer", n)
 	}
 	tr.conclude()
+}
+
+// cutLog gives back the room of SQLite's log, in which it could write on a full disk.
+func (tr *trial) cutLog() {
+	tr.t.Helper()
+	if tr.postgres != nil {
+		return
+	}
+	db, err := tr.looker()
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(tr.t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		tr.t.Fatal(err)
+	}
 }
 
 // fill writes a file that leaves little of a disk. It gives the blocks themselves:
@@ -108,8 +125,8 @@ func (tr *trial) revive() {
 // again in a name space of its own.
 const disksVariable = "HANDOFF_TEST_DISKS"
 
-// diskSizes are enough for a database, and little enough to be filled at once.
-var diskSizes = map[string]string{"sqlite": "16m", "postgres": "192m"}
+// diskSizes are enough for a database and all rounds, and little enough to be filled at once.
+var diskSizes = map[string]string{"sqlite": "192m", "postgres": "192m"}
 
 // smallDisks mounts a small disk for each engine. Who is not root may mount only in
 // a name space: the test is begun again in one, and "" returned after its end.
