@@ -74,10 +74,14 @@ func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
 		fresh = len(kept) > 0
 		return db.failUnverified(ctx, tx, kept, flood)
 	})
-	if err == nil && fresh { // a flood must not wake every desk each time
+	if err != nil {
+		return err
+	}
+	db.wrote(len(batch))
+	if fresh { // a flood must not wake every desk each time
 		db.tellAll(TopicLeads)
 	}
-	return err
+	return nil
 }
 
 // signatureKey is how many characters of a signature find it.
