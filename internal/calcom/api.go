@@ -70,10 +70,10 @@ type Page struct {
 	Unread int       // bookings that we could not read: of them nothing is observed
 }
 
-// Changed asks for the bookings that changed at a time or later, without so many
-// first ones, and at most take of them. It needs a key. The account's answer can hold bookings of event types
-// that are not the site's, and those at which its owner is a guest. The error is
-// handoff.ErrUnavailable if asking again may help.
+// Changed asks for the bookings that changed at a time or later, those behind the
+// first so many, and at most take of them. It needs a key. The answer can hold
+// bookings of event types that are not the site's, and those at which the key's owner
+// is a guest. The error is handoff.ErrUnavailable if asking again may help.
 //
 // A booking whose updatedAt is not set is never in it. What the answer says of
 // further pages counts all bookings of the account, so Size is what tells.

@@ -178,5 +178,8 @@ func TestChanged(t *testing.T) {
 		if !errors.Is(err, handoff.ErrUnavailable) || errors.Is(err, ErrUnreadable) != r.unreadable || p.Size != 0 {
 			t.Errorf("%d %.60s: %+v, %v", r.status, r.body, p, err)
 		}
+		if large := len(r.body) > maxAnswer; strings.Contains(err.Error(), "too large") != large {
+			t.Errorf("%d %.60s: %v; is it too large: %v", r.status, r.body, err, large)
+		}
 	}
 }

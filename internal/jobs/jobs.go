@@ -122,9 +122,13 @@ func (r *Runner) Once(ctx context.Context, kind string) (done int) {
 		if !ok {
 			continue // its work waits until the configuration has it again
 		}
-		do := map[string]func(context.Context, string, Site) (int, error){
-			store.KindReconcile: r.reconcile, store.KindAsk: r.ask, store.KindSweep: r.sweep,
-		}[kind]
+		do := r.reconcile
+		switch kind {
+		case store.KindAsk:
+			do = r.ask
+		case store.KindSweep:
+			do = r.sweep
+		}
 		n, err := do(ctx, id, site)
 		if err != nil {
 			r.Log.Warn("work failed; it is tried again", "kind", kind, "site", id, "err", err)

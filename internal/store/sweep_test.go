@@ -122,6 +122,9 @@ func TestSweepIsHeardOnce(t *testing.T) {
 		if n := db.Setting(t.Context(), `SELECT count(*) FROM observations WHERE uid = 'somebody-elses'`); n != "0" {
 			t.Error("a booking that is not the site's was kept")
 		}
+		if n := db.Setting(t.Context(), `SELECT count(*) FROM observations WHERE uid = 'moved-elsewhere'`); n != "2" {
+			t.Errorf("%s facts of a booking that a signed event named, want the event and the answer", n)
+		}
 		// The webhook comes after all.
 		db.keep(db.event("e3", "lost", handoff.Accepted, dana.ID), "d3")
 		db.work()

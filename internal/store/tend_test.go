@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"handoff"
 	"handoff/internal/store"
 )
 
@@ -80,5 +82,48 @@ func TestLogIsCopied(t *testing.T) {
 	}
 	if after := size(); before > 1_000_000 || after < 1_000_000 {
 		t.Errorf("the file grew from %d to %d bytes", before, after)
+	}
+}
+
+// Whatever is written much, be it by strangers, makes the log be copied, so that it
+// does not grow with a flood.
+func TestEveryLineHasTheLogCopied(t *testing.T) {
+	for name, write := range map[string]func(db *harness, i int) error{
+		"deliveries": func(db *harness, i int) error {
+			_, err := db.KeepEvent(t.Context(), db.delivery(fmt.Sprint(i)), db.event(fmt.Sprint("e", i), fmt.Sprint("u", i), handoff.Accepted, ""))
+			return err
+		},
+		"forgeries": func(db *harness, i int) error {
+			return db.KeepUnverified(t.Context(), db.delivery(fmt.Sprint(i)), handoff.SignatureWrong, "")
+		},
+		"counted forgeries": func(db *harness, i int) error {
+			return db.CountUnverified(t.Context(), db.delivery(fmt.Sprint(i)))
+		},
+		"forms": func(db *harness, i int) error {
+			db.submit(fmt.Sprint("f", i), "Dana")
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "handoff.db")
+			db := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), url: "sqlite:" + path, path: path}
+			db.open()
+			defer db.Close()
+			before, err := os.ReadFile(db.path)
+			db.must(err)
+			for i := range 250 {
+				db.must(write(db, i))
+			}
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				now, err := os.ReadFile(db.path)
+				db.must(err)
+				if !bytes.Equal(before, now) {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("the file is as it was: everything is in the log")
+				}
+			}
+		})
 	}
 }
