@@ -56,6 +56,15 @@ func enterAll(ctx context.Context, l *line[int], n int) []error {
 	return errs
 }
 
+// enterAlone enters one value, which the database then has to itself: what is entered
+// after it waits in line.
+func enterAlone(ctx context.Context, l *line[int]) (done chan error) {
+	done = make(chan error, 1)
+	go func() { done <- l.enter(ctx, new(int)) }()
+	synctest.Wait()
+	return done
+}
+
 // Who comes alone goes alone and at once; who comes while others are on their way
 // goes together.
 func TestLineGathersWhoWaits(t *testing.T) {
@@ -110,11 +119,11 @@ func TestLineGivesUp(t *testing.T) {
 		to := &ledger{gate: make(chan struct{}), bad: func(int) bool { return true }}
 		l := newLine(1, 64, to.keep)
 		defer l.close()
-		done := make(chan []error)
-		go func() { done <- enterAll(t.Context(), l, 65) }()
+		first, others := enterAlone(t.Context(), l), make(chan []error)
+		go func() { others <- enterAll(t.Context(), l, 64) }()
 		synctest.Wait()
 		close(to.gate)
-		for v, err := range <-done {
+		for v, err := range append(<-others, <-first) {
 			if !errors.Is(err, errRefused) {
 				t.Errorf("value %d: %v", v, err)
 			}
@@ -135,8 +144,8 @@ func TestLineIsLeft(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		// One is in the hands of the database, two are in line, and three before it.
-		errs := enterAll(ctx, l, 6)
-		for v, err := range errs {
+		first := enterAlone(ctx, l)
+		for v, err := range append(enterAll(ctx, l, 5), <-first) {
 			if !errors.Is(err, handoff.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("value %d: %v", v, err)
 			}
