@@ -6,7 +6,7 @@ TOOL   = $(GO) tool -modfile=tools.mod
 # Go packages whose code runs at once in many places: their tests look for races.
 RACY = ./internal/store/... ./internal/jobs/... ./internal/web/... ./internal/calcom/calsim/...
 
-.PHONY: help test deps lint fmt unit race fuzz faults build bench demo
+.PHONY: help test deps lint fmt unit race fuzz faults simulate build bench demo
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -35,6 +35,9 @@ fuzz: ## each fuzz target for a minute
 
 faults: deps ## all that can break, again and again, under load (hours); test runs a short form
 	CGO_ENABLED=0 $(GO) test ./cmd/handoff -run TestFaults -v -timeout 12h -faults.rounds 200 -faults.forged 1000000
+
+simulate: deps ## 10,000 bookings whose webhooks are lost, doubled and late, on both engines
+	CGO_ENABLED=0 $(GO) test ./cmd/handoff -run TestEveryBookingIsAccountedFor -v -timeout 2h -simulate.bookings 10000
 
 build: ## one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o handoff ./cmd/handoff

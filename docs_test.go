@@ -23,6 +23,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 		kind  handoff.FailureKind
 		title string
 	}{
+		{handoff.FailedSite, "A site's connection with Cal.com"},
 		{handoff.FailedDelivery, "Deliveries that proved nothing"},
 		{handoff.FailedEvent, "What Cal.com signed, and bookings that belong to no lead we can prove"},
 	} {

@@ -28,6 +28,13 @@ const (
 	Replayed       Reason = "delivery_replayed"
 )
 
+// Reasons of a site's connection with Cal.com. They settle themselves once it is well.
+const (
+	WebhookSilent     Reason = "webhook_silent"     // Cal.com shows bookings, and no webhook told of them
+	WebhookLossy      Reason = "webhook_lossy"      // or not of too many
+	BookingUnreadable Reason = "booking_unreadable" // Cal.com's list held what we could not read
+)
+
 // Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
 const (
 	NoReference        Reason = "no_reference"
@@ -43,6 +50,7 @@ type FailureKind string
 const (
 	FailedDelivery FailureKind = "delivery" // a request that proved nothing
 	FailedEvent    FailureKind = "event"    // a verified body, or a booking, that changed nothing
+	FailedSite     FailureKind = "site"     // something about a site's connection with Cal.com
 )
 
 // ReasonText explains a reason to a person who has to act on it.
@@ -120,6 +128,21 @@ var ReasonTexts = []ReasonText{
 		Replayed, FailedEvent, "Sent again long after",
 		"A body that we had read was sent again, byte for byte, more than a day later. Cal.com does not do that. It changed nothing.",
 		"Nothing was applied twice. If you did not replay it yourself, somebody recorded your webhook traffic: change the secret.",
+	},
+	{
+		WebhookSilent, FailedSite, "Cal.com's webhook is silent",
+		"Cal.com shows new bookings, and no webhook told of them. The leads are right all the same, since Cal.com was asked; but minutes later than they could be.",
+		"Run handoff calcom connect, which finds what is wrong with the webhook and mends it. The entry settles itself when webhooks come again.",
+	},
+	{
+		WebhookLossy, FailedSite, "Cal.com's webhook loses bookings",
+		"For more than one in five of the newest bookings no webhook came. The leads are right all the same, since Cal.com was asked.",
+		"Look whether this server was away, or slow to answer; then run handoff calcom connect. The entry settles itself when webhooks come again.",
+	},
+	{
+		BookingUnreadable, FailedSite, "Bookings at Cal.com that could not be read",
+		"Cal.com's list of bookings has something that this version of Handoff cannot read, or that Cal.com itself fails to show. It was passed over, and changed nothing.",
+		"Look through the newest bookings in Cal.com for one that is not among your leads, and report this entry.",
 	},
 	{
 		NoReference, FailedEvent, "Booked without a reference",

@@ -35,8 +35,17 @@ type Booking struct {
 	Predecessor string       `json:"predecessor,omitempty"` // uid it replaced
 	Successors  []BookingKey `json:"successors,omitempty"`  // two after a forked reschedule (calcom.md §9.3)
 
+	Made    time.Time `json:"made,omitzero"`    // when it was booked, where somebody said so
 	FirstAt time.Time `json:"firstAt,omitzero"` // Cal.com's time of the earliest fact
 	LastAt  time.Time `json:"lastAt,omitzero"`  // and of the newest
+}
+
+// MadeAt is when it was booked, as far as it is known.
+func (b *Booking) MadeAt() time.Time {
+	if b.Made.IsZero() {
+		return b.FirstAt
+	}
+	return b.Made
 }
 
 // Live reports whether the booking may still take place, or took place.
@@ -214,6 +223,7 @@ func (b *Booking) span(at time.Time) {
 func (b *Booking) take(o *Observation) {
 	setTime(&b.Start, o.Start)
 	setTime(&b.End, o.End)
+	setTime(&b.Made, o.Made)
 	set(&b.Title, o.Title)
 	set(&b.EventType, o.EventType)
 	set(&b.Location, o.Location)

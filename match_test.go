@@ -2,6 +2,7 @@ package handoff
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -250,7 +251,7 @@ func TestMatch(t *testing.T) {
 func TestReasonsAreExplained(t *testing.T) {
 	reasons := []Reason{
 		SignatureMissing, NoSecretProvided, SignatureWrong, SignatureRetired, SignatureOtherSite, BodyAltered, BodyReencoded, UnverifiedFlood,
-		NotJSON, UnknownShape, UnknownTrigger, UnknownVersion, Replayed,
+		NotJSON, UnknownShape, UnknownTrigger, UnknownVersion, Replayed, WebhookSilent, WebhookLossy, BookingUnreadable,
 		NoReference, ReferenceForged, ReferenceOtherSite, SubmissionUnknown, OtherLead,
 	}
 	if len(ReasonTexts) != len(reasons) {
@@ -258,7 +259,7 @@ func TestReasonsAreExplained(t *testing.T) {
 	}
 	for _, r := range reasons {
 		text := r.Text()
-		if text.Reason != r || text.Title == "" || text.What == "" || text.Do == "" || (text.Kind != FailedDelivery && text.Kind != FailedEvent) {
+		if text.Reason != r || text.Title == "" || text.What == "" || text.Do == "" || !slices.Contains([]FailureKind{FailedSite, FailedDelivery, FailedEvent}, text.Kind) {
 			t.Errorf("%s is not explained: %+v", r, text)
 		}
 	}

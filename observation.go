@@ -101,7 +101,8 @@ type Observation struct {
 	// fact itself: MEETING_* bodies are frozen when the booking is made
 	// (calcom.md §1.5 B). Zero means At.
 	AsOf   time.Time `json:"asOf,omitzero"`
-	Digest string    `json:"digest"` // of the payload; the last tie-break, and nothing else
+	Made   time.Time `json:"made,omitzero"` // when it was booked, where that is said
+	Digest string    `json:"digest"`        // of the payload; the last tie-break, and nothing else
 
 	Status     Status    `json:"status,omitempty"`
 	Start      time.Time `json:"start,omitzero"`

@@ -24,11 +24,20 @@ import (
 //	release in-order|reversed|shuffled [seed=N]
 //	redeliver first|last|N        the same bytes again
 //	log TRIGGER:STATUS …          exactly these deliveries were made since the last look
+//	opens [older]                 an account of its own that knows nothing of us (cal_account_test.go)
+//	has webhooks=N questions=N    what is registered there
+//	spoils secret|triggers|…      somebody changes the first webhook there
 //
 // Each acts once what went before is done, as people are slower than machines.
 func calDoes(c *call) error {
 	what := c.next()
 	switch what {
+	case "opens":
+		return c.opens()
+	case "has":
+		return c.has()
+	case "spoils":
+		return c.spoils()
 	case "faults":
 		return c.control("faults", faultsOf(c), nil)
 	case "log":

@@ -25,16 +25,18 @@ import (
 type cli struct {
 	Log string `help:"Least level to log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
-	Demo     demoCmd     `cmd:"" help:"Run the whole product with a stand-in for Cal.com."`
-	Serve    serveCmd    `cmd:"" help:"Serve the sites of a configuration."`
-	Init     initCmd     `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
-	Leads    leadsCmd    `cmd:"" help:"Show leads."`
-	Failures failuresCmd `cmd:"" help:"Show the failure queue."`
-	Sweep    sweepCmd    `cmd:"" help:"Ask Cal.com now for every booking that changed."`
-	Users    usersCmd    `cmd:"" help:"Manage operators."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the store's schema to this version."`
-	Store    storeCmd    `cmd:"" help:"Copy the store."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo      demoCmd      `cmd:"" help:"Run the whole product with a stand-in for Cal.com."`
+	Serve     serveCmd     `cmd:"" help:"Serve the sites of a configuration."`
+	Init      initCmd      `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
+	Leads     leadsCmd     `cmd:"" help:"Show leads."`
+	Failures  failuresCmd  `cmd:"" help:"Show the failure queue."`
+	Calcom    calcomCmd    `cmd:"" help:"Set up Cal.com's side, or take it down."`
+	Sweep     sweepCmd     `cmd:"" help:"Ask Cal.com now for every booking that changed."`
+	Statement statementCmd `cmd:"" help:"Account for every booking at Cal.com, day by day."`
+	Users     usersCmd     `cmd:"" help:"Manage operators."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the store's schema to this version."`
+	Store     storeCmd     `cmd:"" help:"Copy the store."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // configFlag names the configuration.
@@ -98,17 +100,15 @@ func (c initCmd) Run(e *environment) error {
   handoff.yaml             every option, with a sentence about it
   content/                 a demonstration business's pages: make them yours
   secrets/reference.key    signs references; keep it, and keep it secret
-  secrets/calcom-webhook   enter this secret in the webhook's settings at Cal.com
+  secrets/calcom-webhook   the webhook's secret, which Cal.com signs with
 
 Next:
   1. Edit handoff.yaml: your site's id, url and Cal.com origin.
   2. Edit content/services/*.md: your services, each with its Cal.com event type.
-  3. At Cal.com: add the hidden booking question "submissionId" to each event type,
-     and a webhook to https://YOUR-SITE/webhooks/calcom/ID without a payload template.
-  4. At Cal.com: make an API key, and name it as calcom.api.key, so that a webhook
-     that is lost for good loses no booking.
-  5. handoff users add you@example.com -c %[1]s/handoff.yaml
-  6. handoff serve -c %[1]s/handoff.yaml
+  3. handoff users add you@example.com -c %[1]s/handoff.yaml
+  4. handoff serve -c %[1]s/handoff.yaml
+  5. handoff calcom connect -c %[1]s/handoff.yaml
+     sets up Cal.com's side with a key of its API; then start the server again.
 `, c.Dir)
 	return nil
 }
@@ -287,7 +287,7 @@ func (c usersAddCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	password, err := readPassword(e)
+	password, err := readSecret(e, "Password (at least 12 characters): ", "give the password on standard input")
 	if err != nil {
 		return err
 	}
@@ -302,22 +302,22 @@ func (c usersAddCmd) Run(e *environment) error {
 	return nil
 }
 
-// readPassword asks at a terminal without showing what is typed, and otherwise
-// reads one line.
-func readPassword(e *environment) (string, error) {
+// readSecret asks at a terminal without showing what is typed, and otherwise reads one
+// line. missing says what to do where there is none.
+func readSecret(e *environment, prompt, missing string) (string, error) {
 	if f, ok := e.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(e.err, "Password (at least 12 characters): ")
+		fmt.Fprint(e.err, prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(e.err)
 		return string(b), err
 	}
 	line, err := bufio.NewReader(io.LimitReader(e.in, 4096)).ReadString('\n')
 	if err != nil && err != io.EOF {
-		return "", fmt.Errorf("reading the password: %w", err)
+		return "", fmt.Errorf("reading standard input: %w", err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", fmt.Errorf("give the password on standard input: %w", errUsage)
+		return "", fmt.Errorf("%s: %w", missing, errUsage)
 	}
 	return line, nil
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"handoff/internal/calcom/calsim"
 )
 
 // TestMain lets this test binary be the program too: scripts and tests run it as
@@ -141,6 +143,8 @@ type world struct {
 	slot                    time.Time // the last start that "cal" chose
 	taken                   *captured // what the attacker recorded
 	known                   state
+	account                 *calsim.Sim // which "cal opens" started
+	closeCal                func()
 }
 
 // A state is what the commands list once nothing is left to do; nil where nobody
@@ -219,6 +223,9 @@ func one(options map[string][]string, name, otherwise string) string {
 }
 
 func (w *world) close() {
+	if w.closeCal != nil {
+		defer w.closeCal()
+	}
 	if w.server == nil {
 		return
 	}

@@ -48,7 +48,7 @@ func (c sweepCmd) Run(e *environment) error {
 		sites = []string{c.Site}
 	}
 	if len(sites) == 0 {
-		return errors.New("no site is swept: name the key of Cal.com's API as calcom.api.key")
+		return errors.New("no site is swept: there is no key of Cal.com's API (calcom.api.key). Run: handoff calcom connect")
 	}
 	out, failed := []sweepView{}, []error{}
 	for _, site := range sites {

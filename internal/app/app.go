@@ -38,6 +38,7 @@ type App struct {
 	handler http.Handler
 	desk    *desk.Desk
 	runner  *jobs.Runner
+	sites   []*web.Site
 	log     *slog.Logger
 }
 
@@ -61,7 +62,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{listen: c.Listen, db: db, log: log}
+	a := &App{listen: c.Listen, db: db, sites: sites, log: log}
 	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}); err != nil {
 		db.Close()
 		return nil, err
@@ -74,15 +75,14 @@ func (a *App) wire(wc web.Config) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	for _, s := range wc.Sites {
-		job := jobs.Site{Pipeline: s.Pipeline, Trust: s.Trust, API: s.API}
+		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API}
 		titles, types := map[string]string{}, map[int64]string{}
 		for _, v := range s.Content.Services {
 			titles[v.Slug], types[int64(v.EventType)] = v.Title, v.Slug
-			job.EventTypes = append(job.EventTypes, int64(v.EventType))
 		}
-		work[s.ID] = job
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
+			Swept: s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 		})
 	}
 	var server *web.Server // made last, since it serves the desk
@@ -192,7 +192,8 @@ func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
 		return nil, fmt.Errorf("calcom.webhook_secret: it is %d characters; at least %d are needed", len(secret), minSecret)
 	}
 	trust.Secrets = []string{secret}
-	site := &web.Site{ID: sc.ID, Hosts: sc.hosts(), Pipeline: sc.pipeline(), CalOrigins: sc.Calcom.Origins}
+	site := &web.Site{ID: sc.ID, Hosts: sc.hosts(), CalOrigins: sc.Calcom.Origins}
+	site.Rules = handoff.Rules{Pipeline: sc.pipeline(), Ignore: sc.ignore()}
 	if p := sc.Calcom.PreviousSecret; p != nil {
 		if site.Previous, err = p.Secret.value(c.dir); err != nil {
 			return nil, fmt.Errorf("calcom.previous_webhook_secret: %w", err)
@@ -209,7 +210,7 @@ func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
 	site.Trust = trust
 	if api := sc.Calcom.API; api.URL != "" {
 		site.API = &calcom.API{Base: strings.TrimRight(api.URL, "/")}
-		if api.Key != (Secret{}) {
+		if api.Key != (Secret{}) && !api.Key.isMissing(c.dir) {
 			if site.API.Key, err = api.Key.value(c.dir); err != nil {
 				return nil, fmt.Errorf("calcom.api.key: %w", err)
 			}
@@ -219,6 +220,9 @@ func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
 		return nil, fmt.Errorf("content: %w", err)
 	}
 	site.Content.URL = sc.URL // where this install serves it counts
+	for _, v := range site.Content.Services {
+		site.EventTypes = append(site.EventTypes, int64(v.EventType))
+	}
 	return site, nil
 }
 

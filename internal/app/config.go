@@ -3,6 +3,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -50,6 +51,7 @@ type SiteConfig struct {
 	Content  string          `yaml:"content"` // folder
 	Calcom   CalcomConfig    `yaml:"calcom"`
 	Pipeline *PipelineConfig `yaml:"pipeline"` // nil: handoff.DefaultPipeline
+	Ignore   []IgnoreConfig  `yaml:"ignore"`   // bookings that need nobody
 }
 
 // A CalcomConfig is a site's Cal.com account.
@@ -70,7 +72,9 @@ type CalcomConfig struct {
 // An APIConfig is Cal.com's API v2.
 type APIConfig struct {
 	URL string `yaml:"url"` // such as https://api.cal.com/v2
-	Key Secret `yaml:"key"` // to list what changed; one booking is public by its uid
+	// Key lists what changed; one booking is public by its uid. A file that is not
+	// there yet is no key: "handoff calcom connect" writes it.
+	Key Secret `yaml:"key"`
 }
 
 // A PreviousSecret is a secret that is still accepted for a while.
@@ -85,6 +89,16 @@ type PipelineConfig struct {
 	On     map[handoff.Situation]handoff.Stage `yaml:"on"`
 	Final  []handoff.Stage                     `yaml:"final"`
 	Reopen bool                                `yaml:"reopen"`
+}
+
+// An IgnoreConfig is handoff.IgnoreRule as it is written down.
+type IgnoreConfig struct {
+	Name            string   `yaml:"name"`
+	Reason          string   `yaml:"reason"`
+	EventTypes      []int64  `yaml:"event_types"`
+	OtherEventTypes bool     `yaml:"other_event_types"`
+	Hosts           []string `yaml:"hosts"`
+	Attendees       []string `yaml:"attendees"`
 }
 
 // A Secret says where a secret is: in the environment, or in a file. It is never
@@ -117,6 +131,16 @@ func (s Secret) value(dir string) (string, error) {
 		return v, nil
 	}
 	return "", errors.New("it has neither env nor file")
+}
+
+// isMissing reports that the secret is in a file that is not there, or empty: nobody
+// has put it there yet.
+func (s Secret) isMissing(dir string) bool {
+	if s.File == "" || s.Env != "" {
+		return false
+	}
+	b, err := os.ReadFile(abs(dir, s.File))
+	return errors.Is(err, os.ErrNotExist) || (err == nil && len(bytes.TrimSpace(b)) == 0)
 }
 
 func abs(dir, path string) string {
@@ -224,7 +248,16 @@ func (s *SiteConfig) check() error {
 			return fmt.Errorf("pipeline: %w", err)
 		}
 	}
-	return nil
+	return handoff.CheckIgnore(s.ignore())
+}
+
+// ignore are the rules by which a booking needs nobody.
+func (s *SiteConfig) ignore() []handoff.IgnoreRule {
+	var out []handoff.IgnoreRule
+	for _, r := range s.Ignore {
+		out = append(out, handoff.IgnoreRule(r))
+	}
+	return out
 }
 
 // CheckFilter reports a site or a stage that no site of this configuration has.

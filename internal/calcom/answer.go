@@ -148,6 +148,7 @@ func (b *apiBooking) observations(t Trust, digest string) ([]handoff.Observation
 	if b.To.V != "" {
 		o.Status = handoff.Rescheduled // the API calls it cancelled
 	}
+	o.Made, _ = parseTime(b.CreatedAt.V)
 	o.Start, _ = parseTime(b.Start.V)
 	o.End, _ = parseTime(b.End.V)
 	if len(b.Hosts.V) > 0 {

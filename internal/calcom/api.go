@@ -3,8 +3,6 @@ package calcom
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,17 +11,23 @@ import (
 	"handoff"
 )
 
-// apiVersion selects the shape of a booking. Without the header Cal.com silently
+// Versions select the shape of a resource. Without the header Cal.com silently
 // answers in another one.
 //
-// Source: API v2, bookings controller 2024-08-13.
-const apiVersion = "2024-08-13"
+// Source: API v2, bookings controller 2024-08-13, event types controller 2024-06-14.
+const (
+	bookingsVersion   = "2024-08-13"
+	eventTypesVersion = "2024-06-14"
+)
 
 // An API asks a Cal.com account. The zero value asks nobody.
 type API struct {
 	Base   string       // such as https://api.cal.com/v2, without a trailing slash
 	Key    string       // bearer key; empty: only what is public
 	Client *http.Client // nil: one that follows no redirects and gives up after ten seconds
+	// Attempts is how often a question that changes nothing is asked where asking
+	// again may help. 0 and 1: once, since whoever asks has a clock of their own.
+	Attempts int
 }
 
 // maxAnswer is the largest answer we read, in bytes.
@@ -47,7 +51,7 @@ type Answer struct {
 // Booking asks for one booking by its uid. The error is handoff.ErrNotFound if
 // there is none, and handoff.ErrUnavailable if asking again may help.
 func (a API) Booking(ctx context.Context, t Trust, uid string) (Answer, error) {
-	body, err := a.get(ctx, "/bookings/"+url.PathEscape(uid))
+	body, err := a.get(ctx, bookingsVersion, "/bookings/"+url.PathEscape(uid))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -84,54 +88,9 @@ func (a API) Changed(ctx context.Context, t Trust, since time.Time, skip, take i
 		"afterUpdatedAt": {since.UTC().Format("2006-01-02T15:04:05.000Z")}, "sortUpdatedAt": {"asc"},
 		"take": {strconv.Itoa(take)}, "skip": {strconv.Itoa(skip)},
 	}
-	body, err := a.get(ctx, "/bookings?"+q.Encode())
+	body, err := a.get(ctx, bookingsVersion, "/bookings?"+q.Encode())
 	if err != nil {
 		return Page{}, err
 	}
 	return readPage(t, body)
-}
-
-// get asks for what is at a path, and returns the answer's body.
-func (a API) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Base+path, nil)
-	if err != nil {
-		return nil, fmt.Errorf("calcom: %w", err)
-	}
-	req.Header.Set("cal-api-version", apiVersion)
-	req.Header.Set("Accept", "application/json")
-	if a.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+a.Key)
-	}
-	c := a.Client
-	if c == nil {
-		c = client
-	}
-	res, err := c.Do(req)
-	if err != nil {
-		// Its own words name the address, and with it the uid, which lets its reader
-		// cancel the booking; this error is logged.
-		if where := new(url.Error); errors.As(err, &where) {
-			err = where.Err
-		}
-		return nil, fmt.Errorf("calcom: asking the API: %w: %w", handoff.ErrUnavailable, err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("calcom: the API's answer: %w: %w", handoff.ErrUnavailable, err)
-	case len(body) > maxAnswer:
-		return nil, fmt.Errorf("calcom: the API's answer is too large: %w: %w", handoff.ErrUnavailable, ErrUnreadable)
-	case res.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("calcom: the API knows nothing of the kind at this address (404): %w", handoff.ErrNotFound)
-	case res.StatusCode >= http.StatusInternalServerError:
-		return nil, fmt.Errorf("calcom: the API answers %d: %w: %w", res.StatusCode, handoff.ErrUnavailable, ErrUnreadable)
-	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return nil, fmt.Errorf("calcom: the API refuses our key (%d): %w", res.StatusCode, handoff.ErrUnavailable)
-	case res.StatusCode == http.StatusTooManyRequests:
-		return nil, fmt.Errorf("calcom: the API was asked too often: %w", handoff.ErrUnavailable)
-	case res.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("calcom: the API answers %d: %w", res.StatusCode, handoff.ErrUnavailable)
-	}
-	return body, nil
 }

@@ -303,7 +303,7 @@ func readEnded(o *handoff.Observation, b *booking) {
 // of the booking was true then (calcom.md §1.5 B), so its attributes are of that
 // time, and its word on who came says nothing.
 func readMeeting(o *handoff.Observation, b *booking) {
-	o.AsOf, o.Status, o.Host = o.At, statuses[b.Status.V], b.User.V.person()
+	o.AsOf, o.Made, o.Status, o.Host = o.At, o.At, statuses[b.Status.V], b.User.V.person()
 	o.Predecessor = b.FromReschedule.V
 	for i := range o.Attendees {
 		o.Attendees[i].NoShow = nil

@@ -244,11 +244,11 @@ func TestTriggers(t *testing.T) {
 		},
 		wrap("AFTER_HOSTS_CAL_VIDEO_NO_SHOW", `"bookingUid":"u1","attendees":[{"email":"a@example.com","noShow":true}]`): {HostAbsent: &yes},
 		meeting("MEETING_STARTED", `,"fromReschedule":"u0","status":"ODD","attendees":[{"email":"a@example.com","noShow":true}]`): {
-			Started: true, Predecessor: "u0", AsOf: at("2026-11-23T09:30:00.538Z"), At: at(booked), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
+			Started: true, Predecessor: "u0", AsOf: at("2026-11-23T09:30:00.538Z"), Made: at("2026-11-23T09:30:00.538Z"), At: at(booked), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
 			Attendees: []handoff.Person{{Email: "a@example.com"}},
 		},
 		meeting("MEETING_ENDED", `,"status":"CANCELLED","user":{"name":"Priya"}`): {
-			Ended: true, Status: handoff.Cancelled, AsOf: at("2026-11-23T09:30:00.538Z"), At: at("2026-12-01T15:30:00Z"), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
+			Ended: true, Status: handoff.Cancelled, AsOf: at("2026-11-23T09:30:00.538Z"), Made: at("2026-11-23T09:30:00.538Z"), At: at("2026-12-01T15:30:00Z"), Start: at(booked), End: at("2026-12-01T15:30:00Z"),
 			Host: handoff.Person{Name: "Priya"},
 		},
 	} {

@@ -18,10 +18,9 @@ import (
 
 // A Site is what the work of a site needs to know.
 type Site struct {
-	Pipeline   handoff.Pipeline
-	Trust      calcom.Trust // judges the references in answers
-	API        *calcom.API  // nil: Cal.com is never asked
-	EventTypes []int64      // Cal.com's numbers of the site's own event types
+	handoff.Rules
+	Trust calcom.Trust // judges the references in answers
+	API   *calcom.API  // nil: Cal.com is never asked
 }
 
 // A Runner does the work that is due until its context ends.
@@ -48,6 +47,7 @@ const (
 func (r *Runner) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
+	wg.Go(func() { r.applyRules(ctx) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
 	wg.Go(func() {
 		r.startSweep(ctx)
@@ -56,14 +56,27 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// startSweep makes the sweep due, as soon as the store lets it.
+// startSweep makes the sweep due.
 func (r *Runner) startSweep(ctx context.Context) {
+	r.insist(ctx, "starting to sweep", func() error { return r.Store.StartSweep(ctx, r.Swept()...) })
+}
+
+// applyRules makes bookings due that a site's rules, which may have been changed while
+// we were away, speak of in another way than before.
+func (r *Runner) applyRules(ctx context.Context) {
+	for id, site := range r.Sites {
+		r.insist(ctx, "applying the rules of "+id, func() error { return r.Store.ApplyRules(ctx, id, site.Rules) })
+	}
+}
+
+// insist does something as soon as the store lets it.
+func (r *Runner) insist(ctx context.Context, what string, do func() error) {
 	for {
-		err := r.Store.StartSweep(ctx, r.Swept()...)
+		err := do()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		r.Log.Error("starting to sweep failed; it is tried again", "err", err)
+		r.Log.Error(what+" failed; it is tried again", "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(look):
@@ -139,7 +152,7 @@ func (r *Runner) Once(ctx context.Context, kind string) (done int) {
 }
 
 func (r *Runner) reconcile(ctx context.Context, id string, site Site) (done int, err error) {
-	return r.Store.Reconcile(ctx, id, site.Pipeline, batch)
+	return r.Store.Reconcile(ctx, id, site.Rules, batch)
 }
 
 // ask works a batch of questions, and returns how many.
@@ -150,7 +163,7 @@ func (r *Runner) ask(ctx context.Context, id string, site Site) (done int, err e
 	}
 	for _, w := range claimed {
 		if failed := r.askOne(ctx, w, site); failed != nil {
-			err = errors.Join(failed, r.Store.Defer(ctx, w, failed))
+			err = errors.Join(failed, r.Store.Defer(ctx, w, failed, calcom.Wait(failed)))
 		}
 	}
 	return len(claimed), err

@@ -53,8 +53,8 @@ func newOffice(t *testing.T, generation calsim.Generation, seats int) *office {
 	server := httptest.NewServer(f.sim)
 	t.Cleanup(server.Close)
 	f.runner = &jobs.Runner{Store: f.db, Log: slog.New(slog.DiscardHandler), Sites: map[string]jobs.Site{site: {
-		Pipeline: handoff.DefaultPipeline(), Trust: calcom.Trust{Site: site, Keys: f.keys},
-		API: &calcom.API{Base: server.URL + "/v2", Client: server.Client()}, EventTypes: []int64{survey},
+		Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline(), EventTypes: []int64{survey}}, Trust: calcom.Trust{Site: site, Keys: f.keys},
+		API: &calcom.API{Base: server.URL + "/v2", Client: server.Client()},
 	}}}
 	return f
 }

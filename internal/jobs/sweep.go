@@ -50,7 +50,7 @@ func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err
 	for _, w := range claimed {
 		var page Sweep
 		if _, failed := r.page(ctx, w, site, &page); failed != nil {
-			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed))
+			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed, calcom.Wait(failed)))
 		}
 		r.tell(id, page)
 	}
@@ -70,12 +70,15 @@ func (r *Runner) page(ctx context.Context, w store.Work, site Site, sum *Sweep) 
 		return false, err
 	}
 	more = p.Size >= take
-	missed, err := r.Store.KeepSwept(ctx, w, at, store.Swept{Observations: p.Observations, Size: p.Size, Last: p.Last, More: more}, site.EventTypes, SweepEvery)
+	missed, err := r.Store.KeepSwept(ctx, w, at, store.Swept{Observations: p.Observations, Unread: p.Unread, Size: p.Size, Last: p.Last, More: more}, site.EventTypes, SweepEvery)
 	if err != nil {
 		return false, err
 	}
 	sum.add(p, missed)
-	return more, nil
+	if !more {
+		err = r.Store.CheckWebhook(ctx, w.Site)
+	}
+	return more, err
 }
 
 // ask asks for one page. Pages that cannot be had get smaller with each attempt, down
@@ -127,7 +130,7 @@ func (r *Runner) Sweep(ctx context.Context, id string, since time.Time) (all Swe
 	for ok {
 		more, err := r.page(ctx, w, site, &all)
 		if err != nil {
-			return all, errors.Join(err, r.Store.Defer(context.WithoutCancel(ctx), w, err))
+			return all, errors.Join(err, r.Store.Defer(context.WithoutCancel(ctx), w, err, calcom.Wait(err)))
 		}
 		if !more {
 			break

@@ -62,11 +62,11 @@ func (h *harness) full() {
 	h.keep(h.event("unworked", "unworked", handoff.Accepted, ""), "unworked")
 	h.ask("asked")
 	h.pass(store.AskAfter)
-	h.must(h.Defer(ctx, h.claim(store.KindAsk)[0], errors.New("not now")))
+	h.must(h.Defer(ctx, h.claim(store.KindAsk)[0], errors.New("not now"), 0))
 	h.claim(store.KindAsk)
 	h.ask("asked later")
 	h.must(h.StartSweep(ctx, "another", site))
-	h.page(store.Swept{Size: 100, Last: h.now().Add(-time.Minute), More: true})
+	h.page(store.Swept{Size: 100, Last: h.now().Add(-time.Minute), More: true, Observations: []handoff.Observation{h.made("elsewhere", 8, h.now(), "")}})
 	for _, email := range []string{"Zoe@example.com", "anna@example.com", "émile@example.com"} {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}

@@ -163,9 +163,10 @@ func (db *DB) Drop(ctx context.Context, w Work) error {
 }
 
 // Defer gives work back that could not be done, to be tried again after a wait
-// that grows with the attempts: 1, 2, 4 … seconds, at most ten minutes.
-func (db *DB) Defer(ctx context.Context, w Work, cause error) error {
-	wait := min(time.Second<<min(w.Attempts-1, 20), 10*time.Minute)
+// that grows with the attempts: 1, 2, 4 … seconds, and at least as long as is told;
+// but at most ten minutes.
+func (db *DB) Defer(ctx context.Context, w Work, cause error, least time.Duration) error {
+	wait := min(max(time.Second<<min(w.Attempts-1, 20), least), 10*time.Minute)
 	return db.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
 			UPDATE due SET leased_until = NULL, due_at = $4, last_error = $5, attempts = $6 WHERE site = $1 AND kind = $2 AND key = $3`,

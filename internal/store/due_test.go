@@ -68,7 +68,7 @@ func TestLeases(t *testing.T) {
 		if len(again) != 1 || again[0].Attempts != 2 {
 			t.Fatalf("after the lease: %+v, want it again", again)
 		}
-		if err := db.Defer(t.Context(), again[0], errors.New("no")); err != nil {
+		if err := db.Defer(t.Context(), again[0], errors.New("no"), 0); err != nil {
 			t.Fatal(err)
 		}
 		if len(db.claim(store.KindAsk)) != 0 {
@@ -147,15 +147,15 @@ func TestOneBadBookingStopsNoOther(t *testing.T) {
 		if err := db.Exec(t.Context(), `UPDATE observations SET doc = 'damaged' WHERE id = 'bad'`); err != nil {
 			t.Fatal(err)
 		}
-		n, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 10)
+		n, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10)
 		if n != 1 || err == nil || db.lead(s.Lead).Stage != "booked" {
 			t.Errorf("did %d, %v, stage %s; want the good one and an error", n, err, db.lead(s.Lead).Stage)
 		}
-		if n, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 10); n != 0 || err != nil {
+		if n, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10); n != 0 || err != nil {
 			t.Errorf("at once again: %d, %v", n, err)
 		}
 		db.pass(2 * time.Second)
-		if n, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 10); n != 0 || err == nil {
+		if n, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10); n != 0 || err == nil {
 			t.Errorf("later: %d, %v; want it to be tried again", n, err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestChainIsReconciledOnce(t *testing.T) {
 			}
 			db.keep(e, fmt.Sprint(i))
 		}
-		if n, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 1); n != 50 || err != nil {
+		if n, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 1); n != 50 || err != nil {
 			t.Errorf("the first piece did the work of %d, %v; want all 50", n, err)
 		}
 		d := db.lead(s.Lead)

@@ -38,9 +38,9 @@ func (db *DB) openFailure(ctx context.Context, tx *txn, f failure) error {
 
 // bookingFailures makes the open failures about bookings agree with what was
 // derived: ties that wait for a person are open, and all others of these uids are
-// settled. A failure of this kind is derived like everything else, so a fact that
-// comes later settles it.
-func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, at time.Time) error {
+// settled, also those of bookings that a rule ignores. A failure of this kind is
+// derived like everything else, so a fact that comes later settles it.
+func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, at time.Time) error {
 	open := map[waiting]bool{}
 	err := many(ctx, tx, `
 		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,
@@ -53,8 +53,13 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	if err != nil {
 		return fmt.Errorf("failures: %w", err)
 	}
+	ruled := map[string]string{} // what is ignored → its rule
 	for key, tie := range ties {
 		w := waiting{site, "booking/" + key.String(), tie.Reason}
+		if rule := ignored[key]; rule != "" {
+			ruled[w.subject] = rule
+			continue
+		}
 		if tie.Reason == "" || open[w] {
 			delete(open, w)
 			continue
@@ -65,11 +70,17 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			return err
 		}
 	}
+	by := func(subject string) string {
+		if rule := ruled[subject]; rule != "" {
+			return "the rule “" + rule + "” says that it needs nobody"
+		}
+		return "a later fact settled it"
+	}
 	for w := range open {
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE failures SET settled_at = $1, settled_by = $2
 			WHERE site = $3 AND subject = $4 AND reason = $5 AND settled_at IS NULL`,
-			stamp{at}, "a later fact settled it", site, w.subject, w.reason); err != nil {
+			stamp{at}, by(w.subject), site, w.subject, w.reason); err != nil {
 			return err
 		}
 	}
@@ -131,18 +142,11 @@ func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 type FailureFilter struct {
 	Site    string // empty: all
 	Settled bool   // also the settled ones
-	Trust   Trust  // empty: both
-	Limit   int    // 0: 100
+	// Kind is empty for all. What anybody can send must not push the others out of a
+	// list that has an end.
+	Kind  handoff.FailureKind
+	Limit int // 0: 100
 }
-
-// Trust chooses failures by whether Cal.com signed what they are about. What
-// anybody can send must not push the others out of a list that has an end.
-type Trust string
-
-const (
-	Signed     Trust = "signed"
-	Unverified Trust = "unverified"
-)
 
 // Failures lists failures: those that Cal.com signed before the others, since
 // anybody can send others until the list is full; of each the newest first.
@@ -152,9 +156,9 @@ func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+failureColumns+` FROM failures f
-		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND ($3 OR f.verified) AND ($4 OR NOT f.verified)
-		ORDER BY f.verified DESC, f.last_at DESC, f.id DESC LIMIT $5`,
-		filter.Site, filter.Settled, filter.Trust != Signed, filter.Trust != Unverified, filter.Limit)
+		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND ($3 = '' OR f.kind = $3)
+		ORDER BY f.verified DESC, f.last_at DESC, f.id DESC LIMIT $4`,
+		filter.Site, filter.Settled, filter.Kind, filter.Limit)
 	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
 	if err != nil {
 		return nil, unavailable(err)

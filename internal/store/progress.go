@@ -48,7 +48,7 @@ func (r *reconciliation) progress(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		standing := r.pipeline.Progress(lead.Manual, bookings[lead.ID])
+		standing := r.rules.Pipeline.Progress(lead.Manual, bookings[lead.ID])
 		at[standing.Stage] = append(at[standing.Stage], lead.ID)
 		if standing.Stage != lead.Stage {
 			cause, note := causeOf(standing, causes[lead.ID])

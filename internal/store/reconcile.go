@@ -24,11 +24,11 @@ import (
 // gives it back, and doing it again changes nothing. If it fails, each piece has
 // a transaction of its own, and what fails then is put off, so that one booking
 // cannot keep others waiting; the error is of the last that failed.
-func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int) (done int, err error) {
+func (db *DB) Reconcile(ctx context.Context, site string, rules handoff.Rules, n int) (done int, err error) {
 	if few := db.engine.crowded; few > 0 && db.deliveries.holds(crowd) {
 		n = min(n, few)
 	}
-	claimed, err := db.reconcile(ctx, site, pipeline, n, "")
+	claimed, err := db.reconcile(ctx, site, rules, n, "")
 	if err == nil {
 		return len(claimed), nil
 	}
@@ -37,13 +37,13 @@ func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 	}
 	var failed error
 	for _, w := range claimed {
-		again, err := db.reconcile(ctx, site, pipeline, 1, w.Key)
+		again, err := db.reconcile(ctx, site, rules, 1, w.Key)
 		if err == nil {
 			done += len(again)
 			continue
 		}
 		failed = fmt.Errorf("a booking: %w", err) // its uid is for nobody who reads logs: it lets its reader cancel the call
-		if err := db.Defer(ctx, w, failed); err != nil {
+		if err := db.Defer(ctx, w, failed, 0); err != nil {
 			return done, errors.Join(failed, err)
 		}
 	}
@@ -52,7 +52,7 @@ func (db *DB) Reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 
 // reconcile is one transaction of Reconcile. It returns the work it did; or, when
 // it failed, the work that it began with.
-func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipeline, n int, only string) (claimed []Work, err error) {
+func (db *DB) reconcile(ctx context.Context, site string, rules handoff.Rules, n int, only string) (claimed []Work, err error) {
 	var topics []string
 	var all []Work
 	err = db.derive(ctx, func(tx *txn) error {
@@ -66,7 +66,7 @@ func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 		if claimed, err = db.next(ctx, tx, site, KindReconcile, n, only); err != nil || len(claimed) == 0 {
 			return err
 		}
-		r := &reconciliation{db: db, tx: tx, site: site, pipeline: pipeline, now: db.now(), claimed: claimed}
+		r := &reconciliation{db: db, tx: tx, site: site, rules: rules, now: db.now(), claimed: claimed}
 		for _, step := range []func(context.Context) error{
 			r.load, r.claimLinked, r.derive, r.writeBookings, r.askAbout, r.writeFailures, r.progress, r.markDone,
 		} {
@@ -87,18 +87,19 @@ func (db *DB) reconcile(ctx context.Context, site string, pipeline handoff.Pipel
 
 // A reconciliation is the state of one transaction of Reconcile.
 type reconciliation struct {
-	db       *DB
-	tx       *txn
-	site     string
-	pipeline handoff.Pipeline
-	now      time.Time
-	claimed  []Work // which it holds
+	db      *DB
+	tx      *txn
+	site    string
+	rules   handoff.Rules
+	now     time.Time
+	claimed []Work // which it holds
 
-	known  []loaded // everything about the bookings, by ID
-	uids   []string // all uids that it speaks of, sorted
-	before map[handoff.BookingKey]stored
-	after  map[handoff.BookingKey]handoff.Booking
-	ties   map[handoff.BookingKey]handoff.Tie
+	known   []loaded // everything about the bookings, by ID
+	uids    []string // all uids that it speaks of, sorted
+	before  map[handoff.BookingKey]stored
+	after   map[handoff.BookingKey]handoff.Booking
+	ties    map[handoff.BookingKey]handoff.Tie
+	ignored map[handoff.BookingKey]string // the rule by which one is
 }
 
 // A loaded observation says whether it is new: not reconciled before.
@@ -223,12 +224,18 @@ func (r *reconciliation) derive(ctx context.Context) error {
 	}
 	r.after = handoff.Fold(observations)
 	r.ties = handoff.Match(observations, leads)
+	r.ignored = map[handoff.BookingKey]string{}
+	for key, b := range r.after {
+		if rule := r.rules.Ignored(&b, r.ties[key]); rule != "" {
+			r.ignored[key] = rule
+		}
+	}
 	r.before = map[handoff.BookingKey]stored{}
-	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, doc FROM bookings WHERE site = $1 AND uid IN?`,
+	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, ignored, doc FROM bookings WHERE site = $1 AND uid IN?`,
 		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
 			var key handoff.BookingKey
 			var s stored
-			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.doc)
+			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.ignored, &s.doc)
 			r.before[key] = s
 			return err
 		})
@@ -262,9 +269,10 @@ func (r *reconciliation) leadsNamed(ctx context.Context) (map[handoff.Submission
 
 // A stored is what of a booking is in the store and can change.
 type stored struct {
-	lead handoff.LeadID
-	by   handoff.TieBy
-	doc  string
+	lead    handoff.LeadID
+	by      handoff.TieBy
+	ignored string
+	doc     string
 }
 
 // writeBookings writes the bookings that are not as they were.
@@ -276,18 +284,18 @@ func (r *reconciliation) writeBookings(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("booking: %w", err)
 		}
-		if r.before[key] == (stored{tie.Lead, tie.By, string(doc)}) {
+		if r.before[key] == (stored{tie.Lead, tie.By, r.ignored[key], string(doc)}) {
 			continue
 		}
 		rows = append(rows, []any{
-			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, string(doc), stamp{r.now},
+			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], stamp{b.MadeAt()}, string(doc), stamp{r.now},
 		})
 	}
 	err := many(ctx, r.tx, `
-		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, doc, updated_at) VALUES?
+		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, ignored, made_at, doc, updated_at) VALUES?
 		ON CONFLICT (site, uid, seat) DO UPDATE SET lead_id = excluded.lead_id, status = excluded.status,
-			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, doc = excluded.doc,
-			updated_at = excluded.updated_at`, nil, rows, nil)
+			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, ignored = excluded.ignored,
+			made_at = excluded.made_at, doc = excluded.doc, updated_at = excluded.updated_at`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("bookings: %w", err)
 	}
@@ -322,7 +330,7 @@ func (r *reconciliation) askAbout(ctx context.Context) error {
 }
 
 func (r *reconciliation) writeFailures(ctx context.Context) error {
-	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.now)
+	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.ignored, r.now)
 }
 
 // markDone notes what is reconciled, and ends the work.

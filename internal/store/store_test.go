@@ -112,7 +112,7 @@ func (h *harness) work() int {
 	h.t.Helper()
 	n := 0
 	for {
-		done, err := h.Reconcile(h.t.Context(), site, handoff.DefaultPipeline(), 10)
+		done, err := h.Reconcile(h.t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestOneFactMovesALeadOnce(t *testing.T) {
 				if isNew {
 					news++
 				}
-				if _, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 10); err != nil {
+				if _, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10); err != nil {
 					t.Error(err)
 				}
 			})
@@ -331,7 +331,7 @@ func TestReconcileTakesTurns(t *testing.T) {
 		}
 		db.keep(db.event("e1", "u1", handoff.Accepted, ""), "d1")
 		release := db.HoldTurn(t.Context(), "reconcile/"+site)
-		if n, err := db.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 10); n != 0 || err != nil {
+		if n, err := db.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10); n != 0 || err != nil {
 			t.Errorf("did %d, %v: it did not wait for its turn", n, err)
 		}
 		release()
@@ -407,7 +407,7 @@ func TestManyWorkers(t *testing.T) {
 			}
 			working.Go(func() {
 				for ended := false; ; {
-					done, err := replica.Reconcile(t.Context(), site, handoff.DefaultPipeline(), 3)
+					done, err := replica.Reconcile(t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 3)
 					if err != nil {
 						t.Error(err)
 						return

@@ -41,7 +41,8 @@ type Place struct {
 // A Swept is a page that Cal.com answered with.
 type Swept struct {
 	Observations []handoff.Observation
-	Size         int       // bookings in it, also those that could not be read
+	Unread       int       // bookings that could not be read
+	Size         int       // bookings in it, those included
 	Last         time.Time // when the last of them changed; zero: none says so
 	More         bool      // there may be more behind it
 }
@@ -54,8 +55,9 @@ func (db *DB) StartSweep(ctx context.Context, sites ...string) error {
 func (db *DB) startSweep(ctx context.Context, tx *txn, sites ...string) error {
 	var work []dueRow
 	for _, site := range slices.Sorted(slices.Values(sites)) {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO sweeps (site, mark, skip, number) VALUES ($1, $2, 0, 0) ON CONFLICT (site) DO NOTHING`,
-			site, stamp{db.now().Add(-sweepFirst)}); err != nil {
+		mark := db.now().Add(-sweepFirst)
+		if _, err := tx.ExecContext(ctx, `INSERT INTO sweeps (site, mark, skip, number, whole_since) VALUES ($1, $2, 0, 0, $3) ON CONFLICT (site) DO NOTHING`,
+			site, stamp{mark}, stamp{mark.Add(-sweepOverlap)}); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
 		work = append(work, dueRow{site, KindSweep, sweepKey, atOnce})
@@ -72,8 +74,8 @@ func (db *DB) ClaimSweep(ctx context.Context, site string, since time.Time) (w W
 			return err
 		}
 		if !since.IsZero() {
-			if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET reached = $2, skip = 0 WHERE site = $1`, site, stamp{since}); err != nil {
-				return fmt.Errorf("sweep: %w", err)
+			if err := db.goBack(ctx, tx, site, since); err != nil {
+				return err
 			}
 		}
 		claimed, err := db.claim(ctx, tx, site, KindSweep, 1)
@@ -83,6 +85,19 @@ func (db *DB) ClaimSweep(ctx context.Context, site string, since time.Time) (w W
 		return err
 	})
 	return w, ok && err == nil, err
+}
+
+// goBack takes the sweep of a site back to a time. One that is further back already,
+// or will be when it begins, stays there: it comes by.
+func (db *DB) goBack(ctx context.Context, tx *txn, site string, since time.Time) error {
+	row, err := readPlace(ctx, tx, site, db.engine.lock)
+	if err != nil || !since.Before(row.place().Since) {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET reached = $2, skip = 0, began_from = $2 WHERE site = $1`, site, stamp{since}); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return nil
 }
 
 // PlaceOf tells where the sweep of a site goes on. The error is ErrNotFound if none
@@ -111,11 +126,13 @@ func (db *DB) LastSweep(ctx context.Context, site string) (number int, ended tim
 // A sweepRow is how far a site's bookings were heard of.
 type sweepRow struct {
 	mark, reached, ended stamp
+	whole, began         stamp // from when on there is no gap; from where the one under way went back
 	skip, number         int
 }
 
 func readPlace(ctx context.Context, q querier, site, lock string) (r sweepRow, err error) {
-	err = q.QueryRowContext(ctx, `SELECT mark, reached, skip, number, ended_at FROM sweeps WHERE site = $1`+lock, site).Scan(&r.mark, &r.reached, &r.skip, &r.number, &r.ended)
+	err = q.QueryRowContext(ctx, `SELECT mark, reached, skip, number, ended_at, whole_since, began_from FROM sweeps WHERE site = $1`+lock, site).
+		Scan(&r.mark, &r.reached, &r.skip, &r.number, &r.ended, &r.whole, &r.began)
 	return r, err
 }
 
@@ -151,11 +168,15 @@ func (r sweepRow) after(at Place, s Swept, now time.Time) sweepRow {
 		}
 		if r.mark.After(now) {
 			r.mark = stamp{now.Add(-sweepFirst)}
+			r.whole = r.mark
 		}
 		if last.After(r.mark.Time) {
 			r.mark = stamp{last}
 		}
-		r.reached, r.skip, r.number, r.ended = stamp{}, 0, r.number+1, stamp{now}
+		if !r.began.IsZero() && r.began.Before(r.whole.Time) {
+			r.whole = r.began
+		}
+		r.reached, r.began, r.skip, r.number, r.ended = stamp{}, stamp{}, 0, r.number+1, stamp{now}
 	}
 	return r
 }
@@ -163,7 +184,8 @@ func (r sweepRow) after(at Place, s Swept, now time.Time) sweepRow {
 // KeepSwept stores a page that was asked for at a place, and how far the sweep is;
 // the next page is due at once, and the next sweep after a while. It returns how many
 // bookings nobody had told of before. What is not the site's own is left out, as
-// KeepAnswer does.
+// KeepAnswer does; but each booking is noted as listed. What could not be read waits
+// for a person.
 //
 // If somebody else went on with the sweep meanwhile, what the page says is kept, and
 // the sweep stays where it is.
@@ -176,7 +198,13 @@ func (db *DB) KeepSwept(ctx context.Context, w Work, at Place, s Swept, eventTyp
 		if missed, err = unheard(ctx, tx, w.Site, facts); err != nil {
 			return err
 		}
+		if err := db.keepListed(ctx, tx, w.Site, s.Observations); err != nil {
+			return err
+		}
 		if err := db.observe(ctx, tx, facts, func(*fact) {}); err != nil {
+			return err
+		}
+		if err := db.failUnread(ctx, tx, w.Site, s.Unread); err != nil {
 			return err
 		}
 		if err := db.finish(ctx, tx, w); err != nil {
@@ -187,8 +215,8 @@ func (db *DB) KeepSwept(ctx context.Context, w Work, at Place, s Swept, eventTyp
 			return err
 		}
 		row = row.after(at, s, db.now())
-		if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET mark = $2, reached = $3, skip = $4, number = $5, ended_at = $6 WHERE site = $1`,
-			w.Site, row.mark, row.reached, row.skip, row.number, row.ended); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET mark = $2, reached = $3, skip = $4, number = $5, ended_at = $6, whole_since = $7, began_from = $8 WHERE site = $1`,
+			w.Site, row.mark, row.reached, row.skip, row.number, row.ended, row.whole, row.began); err != nil {
 			return fmt.Errorf("sweep: %w", err)
 		}
 		next := dueRow{w.Site, KindSweep, sweepKey, atOnce}

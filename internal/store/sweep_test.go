@@ -182,7 +182,7 @@ func TestSweepThatFailsGoesOn(t *testing.T) {
 			if err != nil || len(claimed) != 1 || claimed[0].Attempts != i+1 {
 				t.Fatalf("%+v, %v", claimed, err)
 			}
-			if err := db.Defer(t.Context(), claimed[0], fmt.Errorf("too many")); err != nil {
+			if err := db.Defer(t.Context(), claimed[0], fmt.Errorf("too many"), 0); err != nil {
 				t.Fatal(err)
 			}
 			db.pass(time.Second << i)

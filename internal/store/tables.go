@@ -21,6 +21,7 @@ var tables = []table{
 	{"failures", []string{"site", "id"}},
 	{"due", []string{"site", "kind", "key"}},
 	{"sweeps", []string{"site"}},
+	{"listed", []string{"site", "uid"}},
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
 }

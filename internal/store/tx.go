@@ -19,6 +19,16 @@ func (db *DB) tx(ctx context.Context, f func(*txn) error) error {
 	return db.attempt(func() error { return db.once(ctx, db.write, f) })
 }
 
+// look runs f on one moment of the store: what it reads agrees.
+func (db *DB) look(ctx context.Context, f func(querier) error) error {
+	tx, err := db.read.BeginTx(ctx, db.engine.snapshot)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // it only reads
+	return f(tx)
+}
+
 // derive is tx for what follows from what is on disk already, and from nothing
 // else. It does not wait for the disk: a power cut takes the whole transaction
 // back, with the end of the work that it did, so that the work is done again.

@@ -30,11 +30,11 @@ import (
 
 // A Site is one website as requests meet it.
 type Site struct {
-	ID         string   // slug, as in the webhook's address
-	Hosts      []string // host names without port; empty: any, for an install with one site
-	Content    *content.Site
-	Trust      calcom.Trust
-	Pipeline   handoff.Pipeline
+	ID      string   // slug, as in the webhook's address
+	Hosts   []string // host names without port; empty: any, for an install with one site
+	Content *content.Site
+	Trust   calcom.Trust
+	handoff.Rules
 	CalOrigins []string // Cal.com's origins; the first is where booking pages are
 
 	// Previous is a webhook secret that is accepted beside Trust.Secrets until

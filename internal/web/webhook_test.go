@@ -63,14 +63,14 @@ func newInstall(t testing.TB) *install {
 	log := slog.New(slog.DiscardHandler)
 	in.web, err = web.New(web.Config{Store: in.db, Keys: in.keys, Log: log, Now: clock, Sites: []*web.Site{
 		{
-			ID: "brightwater", Hosts: []string{"brightwater.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
+			ID: "brightwater", Hosts: []string{"brightwater.test"}, Content: site, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}, CalOrigins: []string{"https://cal.test"},
 			Trust: calcom.Trust{
 				Site: "brightwater", Secrets: []string{secret}, Keys: in.keys, Retired: []string{"whsec_retired"},
 				OtherSecrets: map[string][]string{"other": {otherSecret}}, OtherSites: []string{"other"},
 			},
 		},
 		{
-			ID: "other", Hosts: []string{"other.test"}, Content: site, Pipeline: handoff.DefaultPipeline(), CalOrigins: []string{"https://cal.test"},
+			ID: "other", Hosts: []string{"other.test"}, Content: site, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}, CalOrigins: []string{"https://cal.test"},
 			Trust: calcom.Trust{
 				Site: "other", Secrets: []string{otherSecret}, Keys: in.keys,
 				OtherSecrets: map[string][]string{"brightwater": {secret}}, OtherSites: []string{"brightwater"},
@@ -81,7 +81,7 @@ func newInstall(t testing.TB) *install {
 		t.Fatal(err)
 	}
 	in.runner = &jobs.Runner{Store: in.db, Log: log, Sites: map[string]jobs.Site{
-		"brightwater": {Pipeline: handoff.DefaultPipeline()}, "other": {Pipeline: handoff.DefaultPipeline()},
+		"brightwater": {Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}}, "other": {Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}},
 	}}
 	return in
 }

@@ -94,6 +94,7 @@ func (b Booking) clone() Booking {
 // An EventType is something that can be booked.
 type EventType struct {
 	ID          int
+	Team        int           // number of the team whose it is; 0: the organizer's own
 	User        string        // first part of the page's path; "" means Organizer.Username
 	Slug        string        // second part of the page's path
 	Title       string        // also what the sentence "<title> between … and …" starts with
@@ -109,6 +110,10 @@ type EventType struct {
 	// Location is Cal.com's location value; "" means "integrations:daily", its
 	// own video. Only video locations put videoCallUrl into metadata.
 	Location string
+
+	// Redirect is where a visitor is sent after booking; "" means nowhere. The
+	// API shows it; the stand-in's pages stay where they are.
+	Redirect string
 
 	// Questions are the type's own booking questions. nil means the one that
 	// Handoff asks its users to set up: hidden, slug "submissionId". An empty

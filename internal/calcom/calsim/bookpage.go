@@ -111,6 +111,7 @@ func byDay(starts []time.Time, zone string) []day {
 // rescheduleUid, rescheduledBy, cal.tz, theme.
 func (s *Sim) bookingPage(et EventType, embed bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		et := s.asNow(et)
 		q := r.URL.Query()
 		req := BookRequest{
 			EventType: et.ID, Name: cmp.Or(q.Get("name"), strings.TrimSpace(q.Get("firstName")+" "+q.Get("lastName"))),
@@ -125,6 +126,14 @@ func (s *Sim) bookingPage(et EventType, embed bool) http.HandlerFunc {
 		p.DryRun = q.Get("cal.isBookingDryRun") == "true"
 		s.render(w, http.StatusOK, "book.html", true, p)
 	}
+}
+
+// asNow is the event type with the questions it has now.
+func (s *Sim) asNow(et EventType) EventType {
+	if now, err := s.eventType(et.ID); err == nil {
+		return now
+	}
+	return et
 }
 
 func theme(v string) string {
@@ -178,6 +187,7 @@ func (s *Sim) newBookPage(et EventType, req BookRequest) bookPage {
 //	409  the slot is taken; the page again
 func (s *Sim) submitBookingPage(et EventType) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		et := s.asNow(et)
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			http.Error(w, "the form could not be read", http.StatusBadRequest)

@@ -126,7 +126,7 @@ const shown = 50
 // showControl is the control page.
 func (s *Sim) showControl(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	p := controlPage{Did: q.Get("did"), Failed: q.Get("failed"), Origin: s.cfg.Origin, Host: s.cfg.Organizer, Types: s.cfg.EventTypes}
+	p := controlPage{Did: q.Get("did"), Failed: q.Get("failed"), Origin: s.cfg.Origin, Host: s.cfg.Organizer, Types: s.EventTypes()}
 	gen, faults := s.Generation(), s.Faults()
 	for _, g := range Generations() {
 		p.Generations = append(p.Generations, generationChoice{g, generationLabels[g], g == gen})
@@ -138,7 +138,9 @@ func (s *Sim) showControl(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	p.Held = len(s.held)
 	for _, h := range s.hooks {
-		p.Hooks = append(p.Hooks, hookView{h.URL, h.Secret != "", h.gone})
+		if !h.removed() {
+			p.Hooks = append(p.Hooks, hookView{h.URL, h.Secret != "", h.gone})
+		}
 	}
 	s.mu.Unlock()
 	p.Bookings = s.bookingRows()

@@ -92,8 +92,12 @@ func (s *Sim) prepare(ev event) []*Delivery {
 	defer s.mu.Unlock()
 	var now []*Delivery
 	at := s.now()
+	of := 0
+	if row, err := s.find(ev.uid); err == nil {
+		of = row.EventType
+	}
 	for i, h := range s.hooks {
-		if h.gone || len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger) {
+		if h.gone || h.Inactive || h.EventType != 0 && h.EventType != of || len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger) {
 			continue
 		}
 		f := s.takeFaults()

@@ -45,8 +45,12 @@
 //	GET /v2/bookings             Bearer Config.APIKey; afterUpdatedAt, beforeUpdatedAt,
 //	                             sortUpdatedAt, take (1 to 250), skip, eventTypeId(s)
 //	GET /v2/bookings/{uid}       public by uid
+//	GET /v2/teams, /v2/event-types, /v2/teams/{team}/event-types
+//	GET, POST /v2/webhooks, and PATCH, DELETE /v2/webhooks/{id}; the same below
+//	    /v2/event-types/{type} and /v2/teams/{team}/event-types/{type}
+//	POST /v2/event-types/{type}/booking-fields      in the cloud's generation only
 //
-// Both want the header cal-api-version: 2024-08-13; without it they answer in an
+// Bookings want the header cal-api-version: 2024-08-13; without it they answer in an
 // older shape, as the real one does.
 //
 // # Control, for scripts
@@ -73,6 +77,6 @@
 // # What it does not play
 //
 // Reassignment, location edits and added guests (they send no webhook anyway),
-// the rescheduling of a single seat, custom payload templates, the registration
-// of webhooks over the API, real availability, e-mail.
+// the rescheduling of a single seat, custom payload templates, real availability,
+// e-mail.
 package calsim

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,9 +49,12 @@ func (g Generation) direct() bool { return g != Cloud2026 }
 
 // A Webhook is one registered subscriber.
 type Webhook struct {
-	URL      string
-	Secret   string   // "" makes Cal.com send the words "no-secret-provided"
-	Triggers []string // empty means all
+	URL       string
+	Secret    string   // "" makes Cal.com send the words "no-secret-provided"
+	Triggers  []string // empty means all
+	EventType int      // whose bookings it is sent for; 0: of all, as a user's own webhook is
+	Inactive  bool     // it is not sent
+	Template  string   // shown by the API; the stand-in sends Cal.com's own form all the same
 }
 
 // A Config says which Cal.com to play.
@@ -110,16 +114,20 @@ type Sim struct {
 	faults     Faults
 	deliveries []*Delivery // oldest first, at most maxLog
 	nextIndex  int
+	nextHook   int
 	held       []*Delivery
 	pending    int        // deliveries in the background
 	idle       *sync.Cond // pending became 0
 	closed     bool
 	limiter    window
+
+	types atomic.Pointer[[]EventType] // replaced whole when a question is added
 }
 
 // hook is a registered webhook and whether a 410 has switched it off.
 type hook struct {
 	Webhook
+	id   string
 	gone bool
 }
 
@@ -143,6 +151,7 @@ func New(cfg Config) *Sim {
 	s := &Sim{cfg: cfg, client: client, log: cfg.Log, gen: cfg.Generation, nextID: 5501, nextIndex: 1, rng: newRand(cfg.Seed)}
 	s.idle = sync.NewCond(&s.mu)
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.types.Store(&cfg.EventTypes)
 	s.setWebhooks(cfg.Webhooks)
 	s.mux = s.routes()
 	return s
@@ -259,7 +268,7 @@ func (s *Sim) SetWebhooks(hooks ...Webhook) {
 func (s *Sim) setWebhooks(hooks []Webhook) {
 	s.hooks = nil
 	for _, h := range hooks {
-		s.hooks = append(s.hooks, hook{Webhook: h})
+		s.hooks = append(s.hooks, hook{Webhook: h, id: s.newHookID()})
 	}
 }
 
@@ -286,7 +295,20 @@ func (s *Sim) Booking(uid string) (Booking, error) {
 }
 
 // EventTypes returns what can be booked, with all defaults filled in.
-func (s *Sim) EventTypes() []EventType { return slices.Clone(s.cfg.EventTypes) }
+func (s *Sim) EventTypes() []EventType { return slices.Clone(*s.types.Load()) }
+
+// Webhooks returns the registered webhooks.
+func (s *Sim) Webhooks() []Webhook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Webhook
+	for _, h := range s.hooks {
+		if !h.removed() {
+			out = append(out, h.Webhook)
+		}
+	}
+	return out
+}
 
 // find needs mu.
 func (s *Sim) find(uid string) (*row, error) {
@@ -299,7 +321,7 @@ func (s *Sim) find(uid string) (*row, error) {
 }
 
 func (s *Sim) eventType(id int) (EventType, error) {
-	for _, et := range s.cfg.EventTypes {
+	for _, et := range *s.types.Load() {
 		if et.ID == id {
 			return et, nil
 		}
@@ -322,6 +344,12 @@ func (s *Sim) newUID() string {
 		b[i] = uidLetters[s.rng.IntN(len(uidLetters))]
 	}
 	return string(b)
+}
+
+// newHookID needs mu. It draws nothing, so that uids of a seed stay what they are.
+func (s *Sim) newHookID() string {
+	s.nextHook++
+	return fmt.Sprintf("00000000-0000-4000-8000-%012d", s.nextHook)
 }
 
 // newUUID needs mu.

@@ -67,6 +67,14 @@ func (s *Sim) routes() http.Handler {
 
 	mux.HandleFunc("GET /v2/bookings", s.api(s.apiList))
 	mux.HandleFunc("GET /v2/bookings/{uid}", s.api(s.apiBooking))
+	mux.HandleFunc("GET /v2/teams", s.api(s.keyed(s.apiTeams)))
+	for _, of := range []string{"", "/teams/{team}"} {
+		types := "/v2" + of + "/event-types"
+		mux.HandleFunc("GET "+types, s.api(s.keyed(s.apiEventTypes)))
+		mux.HandleFunc("POST "+types+"/{type}/booking-fields", s.api(s.keyed(s.apiAddQuestions)))
+		s.webhookRoutes(mux, types+"/{type}/webhooks")
+	}
+	s.webhookRoutes(mux, "/v2/webhooks")
 
 	mux.Handle("GET /static/", http.FileServerFS(files))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })

@@ -220,7 +220,7 @@ func (b *bench) hear(trigger string, s handoff.Submission, o handoff.Observation
 func (b *bench) reconcile() {
 	b.t.Helper()
 	for _, site := range []string{"brightwater", "northside"} {
-		_, err := b.db.Reconcile(b.t.Context(), site, handoff.DefaultPipeline(), 100)
+		_, err := b.db.Reconcile(b.t.Context(), site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 100)
 		b.must(err)
 	}
 }

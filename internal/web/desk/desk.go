@@ -34,6 +34,8 @@ type Site struct {
 	// EventTypes tells which service each of Cal.com's event types is for
 	// (number → slug). Nil: no booking is noted as one of another service.
 	EventTypes map[int64]string
+	Swept      bool                 // Cal.com's list of bookings is read
+	Ignore     []handoff.IgnoreRule // by which bookings need nobody
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -115,6 +117,9 @@ func (d *Desk) routes() http.Handler {
 	mux.Handle("GET /desk/leads/{id}", d.session(d.signedIn(d.lead)))
 	mux.Handle("GET /desk/failures", d.session(d.signedIn(d.failures)))
 	mux.Handle("GET /desk/failures/{id}", d.session(d.signedIn(d.failure)))
+	mux.Handle("GET /desk/statements", d.session(d.signedIn(d.statements)))
+	mux.Handle("GET /desk/statements/{site}/{day}", d.session(d.signedIn(d.statement)))
+	mux.Handle("POST /desk/statements/{site}/sweep", d.session(d.signedIn(d.sweepNow)))
 	mux.Handle("GET /desk", http.RedirectHandler("/desk/", http.StatusMovedPermanently))
 	mux.Handle("/", d.session(d.signedIn(func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound })))
 	return mux

@@ -29,7 +29,7 @@ type failuresPage struct {
 
 // A failureGroup is the failures whose deliveries Cal.com signed, or the others.
 type failureGroup struct {
-	ID       string // what store.Trust chooses them by
+	ID       string
 	Title    string
 	What     string
 	None     string
@@ -55,28 +55,39 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: len(d.Sites) > 1, Empty: true, Groups: []failureGroup{
-		{
-			ID: string(store.Signed), Title: "Signed by Cal.com", None: "Nothing here.",
+	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: len(d.Sites) > 1, Empty: true}
+	for _, kind := range []struct {
+		group  failureGroup
+		filter store.FailureFilter
+	}{
+		{failureGroup{
+			ID: "connection", Title: "The connection with Cal.com",
+			What: "Something is wrong with how this site and Cal.com talk. The leads are right; each of these settles itself once it is well.",
+		}, store.FailureFilter{Kind: handoff.FailedSite}},
+		{failureGroup{
+			ID: "signed", Title: "Signed by Cal.com", None: "Nothing here.",
 			What: "Cal.com really sent these, but no lead was changed. Each waits for a person.",
-		},
-		{
-			ID: string(store.Unverified), Title: "Not verified", None: "Nothing here.",
+		}, store.FailureFilter{Kind: handoff.FailedEvent}},
+		{failureGroup{
+			ID: "unverified", Title: "Not verified", None: "Nothing here.",
 			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
-		},
-	}}
-	for i := range page.Groups {
-		g := &page.Groups[i]
-		found, err := d.Store.Failures(ctx, store.FailureFilter{Trust: store.Trust(g.ID), Settled: page.Settled, Limit: maxFailures + 1})
+		}, store.FailureFilter{Kind: handoff.FailedDelivery}},
+	} {
+		kind.filter.Settled, kind.filter.Limit = page.Settled, maxFailures+1
+		found, err := d.Store.Failures(ctx, kind.filter)
 		if err != nil {
 			return err
 		}
+		g := kind.group
 		if g.Cut = len(found) > maxFailures; g.Cut {
 			found = found[:maxFailures]
 		}
 		for _, v := range found {
 			g.Failures = append(g.Failures, d.failureRow(v))
 			page.Empty = false
+		}
+		if len(found) > 0 || g.None != "" {
+			page.Groups = append(page.Groups, g)
 		}
 	}
 	return d.render(w, http.StatusOK, "failures", page)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -320,7 +321,7 @@ func TestFailuresAreKeptApart(t *testing.T) {
 	}
 	contains(t, v.page("/desk/"), `data-count="151"`)
 
-	open, err := b.db.Failures(t.Context(), store.FailureFilter{Trust: store.Signed})
+	open, err := b.db.Failures(t.Context(), store.FailureFilter{Kind: handoff.FailedEvent})
 	b.must(err)
 	path := "/desk/failures/" + string(open[0].ID)
 	contains(t, v.page(path), "Booked without a reference", "Decide which lead it belongs to", "no_reference", "stray", "&#34;triggerEvent&#34;: &#34;BOOKING_CREATED&#34;", "once")
@@ -373,5 +374,70 @@ func TestTimesAreTheSites(t *testing.T) {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)
 		}
+	}
+}
+
+// A statement's page has a row for each booking and says where it has gone; the list
+// of statements leads there, and asks Cal.com when somebody wants it.
+func TestStatementPages(t *testing.T) {
+	b := newBench(t)
+	for i := range b.desk.Sites {
+		s := b.desk.Sites[i]
+		s.Swept = s.ID == "brightwater"
+		s.Ignore = []handoff.IgnoreRule{{Name: "trial <b>", Reason: "our own calls", EventTypes: []int64{11}}}
+		b.desk.Sites[i], b.desk.sites[s.ID] = s, s
+	}
+	v := b.signedIn()
+	contains(t, v.page("/desk/statements"), "Brightwater", "list was not read yet", "Ask Cal.com now", "Northside", "calcom.api.key")
+
+	// Somebody asks, and Cal.com answers.
+	if got := v.post("/desk/statements/brightwater/sweep", url.Values{}); got.status != http.StatusSeeOther || got.header.Get("Location") != "/desk/statements?asked=brightwater" {
+		t.Fatalf("%d %s", got.status, got.header.Get("Location"))
+	}
+	contains(t, v.page("/desk/statements?asked=brightwater"), "Cal.com is being asked.")
+	lacks(t, v.page("/desk/statements?asked=elsewhere"), "Cal.com is being asked.")
+	for path, want := range map[string]int{"/desk/statements/northside/sweep": 404, "/desk/statements/elsewhere/sweep": 404} {
+		if got := v.post(path, url.Values{}); got.status != want {
+			t.Errorf("%s: %d, want %d", path, got.status, want)
+		}
+	}
+	claimed, err := b.db.Claim(t.Context(), "brightwater", store.KindSweep, 1)
+	b.must(err)
+	if len(claimed) != 1 {
+		t.Fatal("nothing is due")
+	}
+	s := b.submit(nil)
+	b.hear("BOOKING_CREATED", s, b.booked("uidTied", 48*time.Hour))
+	listed := func(uid string, eventType int64, who string) handoff.Observation {
+		o := b.booked(uid, 48*time.Hour)
+		o.ID, o.Site, o.Source, o.At, o.Made, o.EventType = "api_"+uid, "brightwater", handoff.FromAPI, b.clock.now(), b.clock.now(), eventType
+		o.Attendees[0].Email = who
+		return o
+	}
+	at, err := b.db.PlaceOf(t.Context(), "brightwater")
+	b.must(err)
+	_, err = b.db.KeepSwept(t.Context(), claimed[0], at, store.Swept{Size: 4, Last: b.clock.now(), Observations: []handoff.Observation{
+		listed("uidTied", 10, "dana@example.com"), listed("uidStray", 10, "x@example.com"), listed("uidTrial", 11, "x@example.com"), listed("uidElsewhere", 99, "secret@example.com"),
+	}}, []int64{10, 11}, time.Hour)
+	b.must(err)
+	_, err = b.db.Reconcile(t.Context(), "brightwater", handoff.Rules{Pipeline: handoff.DefaultPipeline(), Ignore: b.desk.Sites[0].Ignore}, 100)
+	b.must(err)
+
+	list := v.page("/desk/statements")
+	day := "/desk/statements/brightwater/" + b.clock.now().In(london()).Format(time.DateOnly)
+	contains(t, list, `href="`+day+`"`, "Read in part", "Not read")
+	page := v.page(day)
+	contains(t, page, "4 of 4 bookings accounted for: 1 tied to leads, 1 in the failure queue, 1 ignored by rule “trial &lt;b&gt;”, 1 of other event types.",
+		"uidTied", `href="/desk/leads/`+string(s.Lead)+`"`, "uidStray", `href="/desk/failures/fail_`, "uidTrial", "our own calls", "uidElsewhere", "event type 99", "Boiler replacement",
+		"No webhook told of 2 bookings", "list was read from")
+	lacks(t, page, "secret@example.com", "dana@example.com", "<b>”")
+	for _, path := range []string{"/desk/statements/elsewhere/2026-11-23", "/desk/statements/brightwater/today", "/desk/statements/brightwater/2026-13-45"} {
+		if got := v.get(path); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	contains(t, v.page("/desk/statements/northside/2026-11-23"), "No bookings were made at Cal.com.", "was not read yet")
+	if got := b.visitor().get(day); got.status == http.StatusOK {
+		t.Error("a stranger reads statements")
 	}
 }

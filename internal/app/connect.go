@@ -1,0 +1,411 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/content"
+)
+
+// A Connection is one site's side at Cal.com while it is set up, read back, or taken
+// down.
+type Connection struct {
+	site    *SiteConfig
+	content *content.Site
+	secret  string
+	api     calcom.API
+	change  bool // things may be changed, not only looked at
+	report  func(Step)
+	now     func() time.Time
+}
+
+// A Step is one thing that was looked at, done, or is left to do. Its JSON is stable.
+type Step struct {
+	Site   string    `json:"site"`
+	What   string    `json:"what"`
+	State  StepState `json:"state"`
+	Detail string    `json:"detail"`
+}
+
+// A StepState says how a step went.
+type StepState string
+
+const (
+	StepOK   StepState = "ok"   // it is as it must be
+	StepDone StepState = "done" // it was made so
+	StepNote StepState = "note" // it works, but should be known
+	StepTodo StepState = "todo" // a person has to do it
+)
+
+// Connect prepares a connection of a site's. The key of the API is the configured one.
+// change allows changes at Cal.com. report hears of every step.
+func (c *Config) Connect(site string, change bool, now func() time.Time, report func(Step)) (*Connection, error) {
+	s := c.siteConfig(site)
+	if s == nil {
+		return nil, fmt.Errorf("there is no site %q: %w", site, handoff.ErrNotFound)
+	}
+	n := &Connection{site: s, change: change, report: report, now: now}
+	if s.Calcom.API.URL == "" {
+		return nil, fmt.Errorf("calcom.api.url of %s: say where Cal.com's API answers, such as https://api.cal.com/v2: %w", site, handoff.ErrInvalid)
+	}
+	key, err := s.Calcom.API.Key.value(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("calcom.api.key of %s: %w; in Cal.com make one under Settings, Developer, API keys: %w", site, err, handoff.ErrInvalid)
+	}
+	n.api = calcom.API{Base: strings.TrimRight(s.Calcom.API.URL, "/"), Key: key, Attempts: 4}
+	if n.secret, err = s.Calcom.WebhookSecret.value(c.dir); err != nil {
+		return nil, fmt.Errorf("calcom.webhook_secret of %s: %w: %w", site, err, handoff.ErrInvalid)
+	}
+	if n.content, err = content.Load(os.DirFS(abs(c.dir, s.Content))); err != nil {
+		return nil, fmt.Errorf("content: %w", err)
+	}
+	return n, nil
+}
+
+// Up makes Cal.com's side as it must be, as far as its API can, reads all of it back,
+// and says what is left for a person. It can be run again at any time: what is right
+// already stays as it is.
+func (n *Connection) Up(ctx context.Context) error {
+	all, err := n.api.EventTypes(ctx)
+	if err != nil {
+		return err
+	}
+	n.say(StepOK, "key", "Cal.com accepts it, and shows %s", plural(len(all), "event type"))
+	for _, service := range n.content.Services {
+		i := slices.IndexFunc(all, func(e calcom.EventType) bool { return e.ID == int64(service.EventType) })
+		if i < 0 {
+			n.say(StepTodo, service.Slug, "Cal.com shows this key no event type %d. Correct event_type in content/services/%s.md, or use a key of whoever owns it; there are: %s",
+				service.EventType, service.Slug, names(all))
+			continue
+		}
+		n.compare(service, &all[i])
+		if err := n.question(ctx, service, &all[i]); err != nil {
+			return err
+		}
+		if err := n.webhook(ctx, service, &all[i]); err != nil {
+			return err
+		}
+	}
+	if err := n.doubled(ctx); err != nil {
+		return err
+	}
+	n.origins(ctx)
+	n.ping(ctx)
+	return nil
+}
+
+// say reports a step.
+func (n *Connection) say(state StepState, what, format string, args ...any) {
+	n.report(Step{n.site.ID, what, state, fmt.Sprintf(format, args...)})
+}
+
+// compare tells where a service and its event type say different things.
+func (n *Connection) compare(v *content.Service, e *calcom.EventType) {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if _, slug, _ := strings.Cut(v.Calendar, "/"); slug != e.Slug && e.Slug != "" {
+		note("its calendar is %q there, and %q in content/services/%s.md", e.Slug, v.Calendar, v.Slug)
+	}
+	if e.Length != 0 && v.CallMinutes != e.Length {
+		note("its calls take %d minutes there, and %d on the site", e.Length, v.CallMinutes)
+	}
+	if e.Confirm != (v.Confirmation != "") {
+		note("a host accepts each booking there: %t, and on the site: %t", e.Confirm, v.Confirmation != "")
+	}
+	if e.Redirect != "" {
+		note("after booking it sends the visitor to %s, away from the page that confirms the time; clear “Redirect on booking” in its advanced settings", e.Redirect)
+	}
+	if len(notes) > 0 {
+		n.say(StepTodo, v.Slug, "event type %d “%s”: %s", e.ID, e.Title, strings.Join(notes, "; "))
+		return
+	}
+	n.say(StepOK, v.Slug, "event type %d “%s”", e.ID, e.Title)
+}
+
+// questionLabel is what a host reads at Cal.com.
+const questionLabel = "Handoff reference"
+
+// question sees to the hidden question that carries the reference where Cal.com drops
+// the metadata.
+func (n *Connection) question(ctx context.Context, v *content.Service, e *calcom.EventType) error {
+	what := v.Slug + ", question"
+	if q := e.Question(calcom.CarriedName); q != nil {
+		switch {
+		case !q.Hidden || q.Required:
+			n.say(StepTodo, what, "“%s” must be hidden and not required; change it in the event type's advanced settings", calcom.CarriedName)
+		default:
+			n.say(StepOK, what, "“%s” is there, hidden", calcom.CarriedName)
+		}
+		return nil
+	}
+	byHand := fmt.Sprintf("add to event type %d, under Advanced, Booking questions, a “Short text” with the identifier %s, hidden and not required", e.ID, calcom.CarriedName)
+	if !n.change {
+		n.say(StepTodo, what, "it is missing; %s", byHand)
+		return nil
+	}
+	refused := n.api.AddQuestion(ctx, e, calcom.CarriedName, questionLabel)
+	all, err := n.api.EventTypes(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if q := all[i].Question(calcom.CarriedName); all[i].ID == e.ID && q != nil && q.Hidden {
+			n.say(StepDone, what, "“%s” was added, hidden", calcom.CarriedName)
+			return nil
+		}
+	}
+	why := "this Cal.com's API did not add it"
+	if refused != nil {
+		why = strings.TrimPrefix(refused.Error(), "calcom: ")
+	}
+	n.say(StepTodo, what, "%s (%s)", byHand, why)
+	return nil
+}
+
+// address is where this site's webhooks come.
+func (n *Connection) address() string { return n.site.URL + "/webhooks/calcom/" + n.site.ID }
+
+// webhook sees to the webhook of an event type.
+func (n *Connection) webhook(ctx context.Context, v *content.Service, e *calcom.EventType) error {
+	what := v.Slug + ", webhook"
+	there, err := n.find(ctx, e)
+	if err != nil {
+		return err
+	}
+	want := calcom.Webhook{URL: n.address(), Active: true, Triggers: calcom.Triggers(), Secret: n.secret}
+	if there != nil {
+		want.ID = there.ID
+		wrong := n.faults(there)
+		switch {
+		case len(wrong) == 0:
+			n.say(StepOK, what, "%s, %s", n.address(), plural(len(there.Triggers), "trigger"))
+			return nil
+		case there.Template != "":
+			n.say(StepTodo, what, "it has a custom payload template, whose output is never trusted; remove it in the webhook's settings")
+			return nil
+		case !n.change:
+			n.say(StepTodo, what, "%s", strings.Join(wrong, "; "))
+			return nil
+		}
+	} else if !n.change {
+		n.say(StepTodo, what, "there is none to %s", n.address())
+		return nil
+	}
+	if err := n.api.PutWebhook(ctx, e, want); err != nil {
+		return err
+	}
+	if there, err = n.find(ctx, e); err != nil {
+		return err
+	}
+	if there == nil {
+		n.say(StepTodo, what, "Cal.com said that it was made, and does not show it; add it by hand")
+		return nil
+	}
+	if wrong := n.faults(there); len(wrong) > 0 {
+		n.say(StepTodo, what, "after it was set, %s", strings.Join(wrong, "; "))
+		return nil
+	}
+	n.say(StepDone, what, "%s, %s", n.address(), plural(len(there.Triggers), "trigger"))
+	return nil
+}
+
+// find finds this site's webhook of an event type; nil if there is none.
+func (n *Connection) find(ctx context.Context, e *calcom.EventType) (*calcom.Webhook, error) {
+	all, err := n.api.Webhooks(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(all, func(w calcom.Webhook) bool { return w.URL == n.address() }); i >= 0 {
+		return &all[i], nil
+	}
+	return nil, nil
+}
+
+// faults are what is wrong with a webhook. Secrets are compared, and not shown.
+func (n *Connection) faults(w *calcom.Webhook) []string {
+	var out []string
+	if !w.Active {
+		out = append(out, "it is switched off")
+	}
+	if w.Secret != n.secret {
+		out = append(out, "its secret is not this site's")
+	}
+	var missing []string
+	for _, t := range calcom.Triggers() {
+		if !slices.Contains(w.Triggers, t) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) > 0 {
+		out = append(out, "it lacks "+strings.Join(missing, ", "))
+	}
+	if w.Template != "" {
+		out = append(out, "it has a custom payload template")
+	}
+	return out
+}
+
+// doubled notes a webhook of the whole account to the same address.
+func (n *Connection) doubled(ctx context.Context) error {
+	there, err := n.find(ctx, nil)
+	if err != nil || there == nil {
+		return err
+	}
+	n.say(StepNote, "account's webhook", "it has the same address, so events come twice, which does no harm, and those of other event types wait in the failure queue. Remove it in Cal.com's settings")
+	return nil
+}
+
+// origins tells where a booking page leads to another origin, which the booking
+// page's policy would not let into its frame.
+func (n *Connection) origins(ctx context.Context) {
+	var first string
+	if len(n.content.Services) > 0 {
+		first = n.content.Services[0].Calendar
+	}
+	page := n.site.Calcom.Origins[0] + "/" + first
+	at, err := finalOrigin(ctx, page)
+	switch {
+	case err != nil:
+		n.say(StepTodo, "booking page", "%s does not answer: %v", page, err)
+	case !slices.Contains(n.site.Calcom.Origins, at):
+		n.say(StepTodo, "booking page", "%s leads to %s; write that as calcom.origins", page, at)
+	default:
+		n.say(StepOK, "booking page", "%s", page)
+	}
+}
+
+// finalOrigin follows an address to where it ends.
+func finalOrigin(ctx context.Context, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := (&http.Client{Timeout: 15 * time.Second}).Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= http.StatusBadRequest {
+		return "", fmt.Errorf("%s", res.Status)
+	}
+	return originOf(res.Request.URL), nil
+}
+
+func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+// ping sends ourselves what Cal.com would.
+func (n *Connection) ping(ctx context.Context) {
+	if err := calcom.Ping(ctx, nil, n.address(), n.secret, n.now()); err != nil {
+		n.say(StepTodo, "webhook address", "%s: %v", n.address(), err)
+		return
+	}
+	n.say(StepOK, "webhook address", "a signed ping to %s was stored", n.address())
+}
+
+// Down removes this site's webhooks from Cal.com, and reads back that they are gone.
+// The hidden question stays: bookings that were made still carry it.
+func (n *Connection) Down(ctx context.Context) error {
+	all, err := n.api.EventTypes(ctx)
+	if err != nil {
+		return err
+	}
+	removed := 0
+	for _, scope := range append([]*calcom.EventType{nil}, pointers(all)...) {
+		there, err := n.find(ctx, scope)
+		if err != nil {
+			return err
+		}
+		if there == nil {
+			continue
+		}
+		removed++
+		if !n.change {
+			n.say(StepTodo, scopeName(scope), "its webhook to %s would be removed", n.address())
+			continue
+		}
+		if err := n.api.RemoveWebhook(ctx, scope, there.ID); err != nil {
+			return err
+		}
+		if there, err = n.find(ctx, scope); err != nil {
+			return err
+		}
+		if there != nil {
+			n.say(StepTodo, scopeName(scope), "Cal.com still shows its webhook to %s; remove it by hand", n.address())
+			continue
+		}
+		n.say(StepDone, scopeName(scope), "its webhook to %s was removed", n.address())
+	}
+	if removed == 0 {
+		n.say(StepOK, "webhooks", "there are none to %s", n.address())
+	}
+	return nil
+}
+
+func pointers(all []calcom.EventType) []*calcom.EventType {
+	out := make([]*calcom.EventType, len(all))
+	for i := range all {
+		out[i] = &all[i]
+	}
+	return out
+}
+
+func scopeName(e *calcom.EventType) string {
+	if e == nil {
+		return "account"
+	}
+	return fmt.Sprintf("event type %d “%s”", e.ID, e.Title)
+}
+
+// names lists event types for whoever has to choose one.
+func names(all []calcom.EventType) string {
+	var out []string
+	for _, e := range all {
+		out = append(out, fmt.Sprintf("%d “%s”", e.ID, e.Title))
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// LacksKey reports that a site's configuration names a file for the key of Cal.com's
+// API, and that no key is in it yet.
+func (c *Config) LacksKey(site string) bool {
+	s := c.siteConfig(site)
+	return s != nil && s.Calcom.API.URL != "" && s.Calcom.API.Key.isMissing(c.dir)
+}
+
+// KeepKey writes a key of Cal.com's API into the file that the configuration names,
+// readable by its owner only, once Cal.com has accepted it.
+func (c *Config) KeepKey(ctx context.Context, site, key string) error {
+	s := c.siteConfig(site)
+	api := calcom.API{Base: strings.TrimRight(s.Calcom.API.URL, "/"), Key: key, Attempts: 4}
+	if _, err := api.EventTypes(ctx); err != nil {
+		return fmt.Errorf("this key was not kept: %w", err)
+	}
+	return writeFile(abs(c.dir, s.Calcom.API.Key.File), []byte(key+"\n"), 0o600)
+}
+
+func (c *Config) siteConfig(id string) *SiteConfig {
+	for i := range c.Sites {
+		if c.Sites[i].ID == id {
+			return &c.Sites[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"handoff"
+)
+
+// looked is how many listed bookings an alarm looks through for those that tell
+// something: a site's own stand among those of the account's other calendars.
+const looked = 5 * handoff.RecentBookings
+
+// CheckWebhook opens the failure of a site whose webhook is silent or loses bookings,
+// with the likely cause, and settles it once it does neither. It is for after a sweep.
+func (db *DB) CheckWebhook(ctx context.Context, site string) error {
+	var changed bool
+	err := db.tx(ctx, func(tx *txn) error {
+		signs, err := db.signs(ctx, tx, site)
+		if err != nil {
+			return err
+		}
+		reason, detail := signs.Alarm()
+		changed, err = db.alarm(ctx, tx, site, reason, detail)
+		return err
+	})
+	if err == nil && changed {
+		db.tellAll(TopicLeads)
+	}
+	return err
+}
+
+// signs reads how a site's webhook does.
+func (db *DB) signs(ctx context.Context, q querier, site string) (handoff.Signs, error) {
+	s := handoff.Signs{Unproven: map[handoff.Reason]int{}}
+	all, err := readListed(ctx, q, fmt.Sprintf(`l.site = $1 ORDER BY l.made_at DESC, l.uid, b.seat LIMIT %d`, looked), site)
+	if err != nil {
+		return s, err
+	}
+	oldest := time.Time{}
+	for i := range all {
+		if all[i].Tells(db.now()) && len(s.Recent) < handoff.RecentBookings {
+			s.Recent = append(s.Recent, all[i])
+			oldest = all[i].Made
+		}
+	}
+	if oldest.IsZero() {
+		return s, nil
+	}
+	rows, err := q.QueryContext(ctx, `
+		SELECT reason, sum(count) FROM failures WHERE site = $1 AND NOT verified AND last_at >= $2 GROUP BY reason`, site, stamp{oldest})
+	if _, err := collect(rows, err, func(r *sql.Rows) (struct{}, error) {
+		var reason handoff.Reason
+		var n int
+		err := r.Scan(&reason, &n)
+		s.Unproven[reason] = n
+		return struct{}{}, err
+	}); err != nil {
+		return s, fmt.Errorf("failures: %w", err)
+	}
+	for i := range all {
+		if all[i].WebhookAt.After(oldest) {
+			s.Verified++
+		}
+	}
+	return s, nil
+}
+
+// alarm makes the open failures about a site's webhook agree with what was found:
+// the one of the reason is open, with the newest detail, and the other is settled.
+func (db *DB) alarm(ctx context.Context, tx *txn, site string, reason handoff.Reason, detail string) (changed bool, err error) {
+	now := stamp{db.now()}
+	res, err := tx.ExecContext(ctx, `
+		UPDATE failures SET settled_at = $1, settled_by = $2 WHERE site = $3 AND subject = $4 AND reason <> $5 AND settled_at IS NULL`,
+		now, "webhooks come as they should", site, webhookSubject, reason)
+	if err != nil {
+		return false, fmt.Errorf("failure: %w", err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil || reason == "" {
+		return n > 0, err
+	}
+	res, err = tx.ExecContext(ctx, `UPDATE failures SET detail = $1 WHERE site = $2 AND subject = $3 AND reason = $4 AND settled_at IS NULL`, detail, site, webhookSubject, reason)
+	if err != nil {
+		return false, fmt.Errorf("failure: %w", err)
+	}
+	if known, err := res.RowsAffected(); err != nil || known > 0 {
+		return n > 0, err
+	}
+	return true, db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
+		Site: site, Kind: handoff.FailedSite, Reason: reason, Detail: detail, ReceivedAt: now.Time, Deliveries: 1,
+	}, subject: webhookSubject, verified: true})
+}
+
+// webhookSubject is the subject of failures about a site's webhook.
+const webhookSubject = "webhook"

@@ -1,0 +1,200 @@
+package desk
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"handoff"
+)
+
+// statementDays is how many days the list of statements has.
+const statementDays = 14
+
+type statementsPage struct {
+	frame
+	Sites []statementSite
+	Many  bool // there are several sites
+}
+
+// A statementSite is the newest statements of one site.
+type statementSite struct {
+	ID, Name, Zone string
+	Swept          bool   // Cal.com's list is read
+	Read           moment // when last; empty: never
+	Asked          bool   // somebody just asked for it to be read
+	Days           []statementDay
+}
+
+// A statementDay is the statement of one day in a row.
+type statementDay struct {
+	Label, Address string
+	State          badge
+	Statement      *handoff.Statement
+	Tied, Queued   int
+	Ignored, Other int
+	Never          int
+}
+
+// statements lists the newest statements of each site.
+func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
+	f, err := d.frame(r.Context(), r, "statements", "Statements")
+	if err != nil {
+		return err
+	}
+	page := statementsPage{frame: f, Many: len(d.Sites) > 1}
+	for _, s := range d.Sites {
+		site := statementSite{ID: s.ID, Name: s.Name, Zone: zoneWords(s.TimeZone), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
+		for i := range statementDays {
+			st, err := d.statementOf(r, s, d.Now().In(s.TimeZone).AddDate(0, 0, -i))
+			if err != nil {
+				return err
+			}
+			if !st.AsOf.IsZero() {
+				site.Read = soon(st.AsOf, d.Now(), s.TimeZone)
+			}
+			site.Days = append(site.Days, d.statementRow(s, st))
+		}
+		page.Sites = append(page.Sites, site)
+	}
+	return d.render(w, http.StatusOK, "statements", page)
+}
+
+// statementOf reads the statement of the day that a time lies in.
+func (d *Desk) statementOf(r *http.Request, s Site, t time.Time) (*handoff.Statement, error) {
+	y, m, day := t.In(s.TimeZone).Date()
+	st, err := d.Store.Statement(r.Context(), s.ID, time.Date(y, m, day, 0, 0, 0, 0, s.TimeZone), time.Date(y, m, day+1, 0, 0, 0, 0, s.TimeZone))
+	return &st, err
+}
+
+func (d *Desk) statementRow(s Site, st *handoff.Statement) statementDay {
+	return statementDay{
+		Label: day(st.From, d.Now(), s.TimeZone), Address: "/desk/statements/" + url.PathEscape(s.ID) + "/" + st.From.In(s.TimeZone).Format(time.DateOnly),
+		State: statementState(st), Statement: st,
+		Tied: st.Count(handoff.AccountTied), Queued: st.Count(handoff.AccountQueued), Ignored: st.Count(handoff.AccountIgnored),
+		Other: st.Count(handoff.AccountOtherType), Never: st.Untold(handoff.ToldNever),
+	}
+}
+
+// statementState says in a word whether a statement holds.
+func statementState(st *handoff.Statement) badge {
+	switch {
+	case st.AsOf.IsZero() || !st.To.After(st.Since):
+		return badge{"Not read", "plain"}
+	case !st.Covered():
+		return badge{"Read in part", "wait"}
+	case st.Accounted() < len(st.Listed):
+		return badge{"Being worked", "wait"}
+	case st.Complete():
+		return badge{"Complete", "good"}
+	case st.Unread != "" || len(st.Unlisted) > 0:
+		return badge{"Not whole", "care"}
+	}
+	return badge{"So far", "new"}
+}
+
+type statementPage struct {
+	frame
+	Site     string // empty with one site
+	Sentence string
+	Notes    []string
+	Rows     []accountRow
+	Unlisted []accountRow
+	Rules    []handoff.IgnoreRule // that ignore something here
+	Zone     string
+}
+
+// An accountRow is where one booking has gone.
+type accountRow struct {
+	UID     string
+	Made    moment
+	Type    string
+	Account badge
+	Lead    handoff.LeadID
+	Failure handoff.FailureID
+	Rule    string
+	Webhook string
+}
+
+var accounts = map[handoff.Account]badge{
+	handoff.AccountTied: {"Tied to a lead", "good"}, handoff.AccountQueued: {"In the failure queue", "care"},
+	handoff.AccountIgnored: {"Ignored by a rule", "end"}, handoff.AccountOtherType: {"Another event type", "plain"},
+	handoff.AccountOpen: {"Being worked", "wait"},
+}
+
+var told = map[handoff.Told]string{handoff.ToldInTime: "in time", handoff.ToldLate: "late", handoff.ToldNever: "none came"}
+
+// statement shows the statement of one day, with the booking behind each number.
+//
+//	404  no such site, or no such day
+func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
+	s, ok := d.sites[r.PathValue("site")]
+	if !ok {
+		return handoff.ErrNotFound
+	}
+	t, err := time.ParseInLocation(time.DateOnly, r.PathValue("day"), s.TimeZone)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, handoff.ErrNotFound)
+	}
+	st, err := d.statementOf(r, s, t)
+	if err != nil {
+		return err
+	}
+	f, err := d.frame(r.Context(), r, "statements", "Bookings made on "+t.Format("Monday 2 January 2006"))
+	if err != nil {
+		return err
+	}
+	page := statementPage{frame: f, Sentence: visible(st.Sentence()), Notes: st.Notes(s.TimeZone), Zone: zoneWords(s.TimeZone)}
+	if len(d.Sites) > 1 {
+		page.Site = s.Name
+	}
+	rules := st.ByRule()
+	for _, rule := range s.Ignore {
+		if rules[rule.Name] > 0 {
+			page.Rules = append(page.Rules, rule)
+		}
+	}
+	for i := range st.Listed {
+		page.Rows = append(page.Rows, accountOf(s, &st.Listed[i]))
+	}
+	for _, u := range st.Unlisted {
+		page.Unlisted = append(page.Unlisted, accountRow{UID: u.UID, Made: madeAt(u.Made, s), Lead: u.Lead})
+	}
+	return d.render(w, http.StatusOK, "statement", page)
+}
+
+func accountOf(s Site, l *handoff.Listed) accountRow {
+	row := accountRow{
+		UID: l.UID, Made: madeAt(l.Made, s), Account: accounts[l.Account()], Lead: l.Lead(), Failure: l.Failure, Rule: l.Rule(), Webhook: told[l.Told()],
+	}
+	if l.EventType != 0 {
+		row.Type = "event type " + strconv.FormatInt(l.EventType, 10)
+	}
+	if slug, ours := s.EventTypes[l.EventType]; ours {
+		row.Type = s.service(slug)
+	}
+	if l.Account() == handoff.AccountOtherType {
+		row.Webhook = ""
+	}
+	return row
+}
+
+func madeAt(t time.Time, s Site) moment { return newMoment(t, t.In(s.TimeZone).Format("15:04")) }
+
+// sweepNow makes it due to read Cal.com's list of a site's bookings at once.
+//
+//	303  back to the statements
+//	404  no such site, or its list is not read
+func (d *Desk) sweepNow(w http.ResponseWriter, r *http.Request) error {
+	s, ok := d.sites[r.PathValue("site")]
+	if !ok || !s.Swept {
+		return handoff.ErrNotFound
+	}
+	if err := d.Store.StartSweep(r.Context(), s.ID); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/desk/statements?asked="+url.QueryEscape(s.ID), http.StatusSeeOther)
+	return nil
+}

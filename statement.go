@@ -1,0 +1,229 @@
+package handoff
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Account says where one booking that Cal.com lists has gone. The names are
+// stable: they are printed.
+type Account string
+
+const (
+	AccountTied      Account = "tied"             // to a lead
+	AccountQueued    Account = "queued"           // waits in the failure queue
+	AccountIgnored   Account = "ignored"          // a rule of the site says that it needs nobody
+	AccountOtherType Account = "other_event_type" // of an event type that no service of the site has; nothing of it is kept
+	AccountOpen      Account = "open"             // not accounted for: it is being worked, or something is wrong
+)
+
+// Told says whether Cal.com's webhook told of a booking.
+type Told string
+
+const (
+	ToldInTime Told = "in_time" // before the list showed it, or soon after
+	ToldLate   Told = "late"
+	ToldNever  Told = "never" // so far
+)
+
+// Grace is how long after Cal.com's list has shown a booking a webhook is still in
+// time: the list is read while webhooks are on their way, and Cal.com's hosted
+// service tries for about a minute (calcom.md §1.6).
+const Grace = time.Minute
+
+// A Listed is a booking that Cal.com's list shows, and what is known of it here.
+type Listed struct {
+	UID       string
+	Made      time.Time // when it was booked, by Cal.com
+	EventType int64
+	ListedAt  time.Time // when the list first showed it to us
+	WebhookAt time.Time // when the first webhook about it came; zero: none did
+	Observed  bool      // something that it says is kept
+	Seats     []Seat    // its bookings here: one, or one for each seat
+	Failure   FailureID // the first that waits because of it; empty: none
+}
+
+// A Seat is what became of one booking, or of one seat of a seated one.
+type Seat struct {
+	Lead LeadID // empty: tied to none
+	Rule string // by which it is ignored; empty: by none
+}
+
+// Account tells where the booking has gone. What waits for a person counts as
+// waiting, also where a part of it is tied.
+func (l *Listed) Account() Account {
+	switch {
+	case l.Failure != "":
+		return AccountQueued
+	case len(l.Seats) == 0 && !l.Observed:
+		return AccountOtherType
+	case len(l.Seats) == 0 || slices.Contains(l.Seats, Seat{}):
+		return AccountOpen
+	case l.Lead() != "":
+		return AccountTied
+	}
+	return AccountIgnored
+}
+
+// Lead is the lead that the booking is tied to, the first of a seated one; empty if
+// there is none.
+func (l *Listed) Lead() LeadID {
+	for _, s := range l.Seats {
+		if s.Lead != "" {
+			return s.Lead
+		}
+	}
+	return ""
+}
+
+// Rule is the rule by which the booking is ignored; empty if it is not.
+func (l *Listed) Rule() string {
+	if l.Account() != AccountIgnored {
+		return ""
+	}
+	return l.Seats[0].Rule
+}
+
+// Told tells whether a webhook told of the booking. Of one of another event type
+// none has to.
+func (l *Listed) Told() Told {
+	switch {
+	case l.WebhookAt.IsZero():
+		return ToldNever
+	case l.WebhookAt.Sub(l.ListedAt) > Grace:
+		return ToldLate
+	}
+	return ToldInTime
+}
+
+// A Statement accounts for every booking of a site that was made within a time: each
+// that Cal.com lists is tied to a lead, waits in the failure queue, or is ignored by
+// a named rule. Whatever it is not, it says.
+type Statement struct {
+	Site     string
+	From, To time.Time // bookings made from the one until before the other
+
+	// Since is from when on Cal.com's list was read, AsOf when it was read to its end
+	// last. Zero: it never was.
+	Since, AsOf time.Time
+
+	Listed   []Listed // by when they were made
+	Unlisted []Unlisted
+
+	// Unread is the failure of what the list held and could not be read; empty if there
+	// is none.
+	Unread FailureID
+}
+
+// An Unlisted is a booking that a webhook told of and that Cal.com's list does not
+// show: whoever's key we have is not allowed to see it, or it was deleted there.
+type Unlisted struct {
+	UID  string
+	Made time.Time // as far as it is known
+	Lead LeadID    // empty: tied to none
+}
+
+// Complete reports that the list was read over the whole of the statement's time, and
+// all of it: nothing that was made in it can still be missing.
+func (s *Statement) Complete() bool {
+	return s.Covered() && !s.To.After(s.AsOf) && s.Unread == ""
+}
+
+// Covered reports that the list was read from the beginning of the statement's time on.
+func (s *Statement) Covered() bool { return !s.AsOf.IsZero() && !s.From.Before(s.Since) }
+
+// Count tells how many of the bookings have gone somewhere.
+func (s *Statement) Count(a Account) (n int) {
+	for i := range s.Listed {
+		if s.Listed[i].Account() == a {
+			n++
+		}
+	}
+	return n
+}
+
+// Accounted tells how many of the listed bookings are accounted for.
+func (s *Statement) Accounted() int { return len(s.Listed) - s.Count(AccountOpen) }
+
+// Untold counts the site's own bookings of which no webhook told, or told in time.
+func (s *Statement) Untold(t Told) (n int) {
+	for i := range s.Listed {
+		if l := &s.Listed[i]; l.Account() != AccountOtherType && l.Told() == t {
+			n++
+		}
+	}
+	return n
+}
+
+// ByRule counts the bookings that each rule ignores.
+func (s *Statement) ByRule() map[string]int {
+	out := map[string]int{}
+	for i := range s.Listed {
+		if rule := s.Listed[i].Rule(); rule != "" {
+			out[rule]++
+		}
+	}
+	return out
+}
+
+// Sentence says what the bookings came to: "47 of 47 bookings accounted for: 44 tied to
+// leads, 2 in the failure queue, 1 ignored by rule “internal test”."
+func (s *Statement) Sentence() string {
+	if len(s.Listed) == 0 {
+		return "No bookings were made at Cal.com."
+	}
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(s.Count(AccountTied), "tied to leads")
+	add(s.Count(AccountQueued), "in the failure queue")
+	rules := s.ByRule()
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		add(rules[rule], "ignored by rule “"+rule+"”")
+	}
+	add(s.Count(AccountOtherType), "of other event types")
+	add(s.Count(AccountOpen), "being worked")
+	return fmt.Sprintf("%d of %s accounted for: %s.", s.Accounted(), bookings(len(s.Listed)), strings.Join(parts, ", "))
+}
+
+func bookings(n int) string {
+	if n == 1 {
+		return "1 booking"
+	}
+	return fmt.Sprintf("%d bookings", n)
+}
+
+// Notes say what the sentence does not: what no webhook told of, and what keeps the
+// statement from being complete. Times are in the zone given.
+func (s *Statement) Notes(zone *time.Location) []string {
+	var out []string
+	note := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if n := s.Untold(ToldNever); n > 0 {
+		note("No webhook told of %s: Cal.com was asked.", bookings(n))
+	}
+	if n := s.Untold(ToldLate); n > 0 {
+		note("The webhook of %s came late.", bookings(n))
+	}
+	if n := len(s.Unlisted); n > 0 {
+		note("Webhooks told of %s that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there.", bookings(n))
+	}
+	if s.Unread != "" {
+		note("Cal.com's list held something that could not be read: see the failure queue.")
+	}
+	const layout = "2 January 2006, 15:04"
+	switch {
+	case s.AsOf.IsZero():
+		note("Cal.com's list was not read yet.")
+	case !s.Covered():
+		note("Cal.com's list was read from %s on; of what was booked before nothing is said.", s.Since.In(zone).Format(layout))
+	case s.To.After(s.AsOf):
+		note("So far: Cal.com's list was read last on %s.", s.AsOf.In(zone).Format(layout))
+	}
+	return out
+}

@@ -1,0 +1,102 @@
+package handoff
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func TestAccount(t *testing.T) {
+	tied, ruled := Seat{Lead: "lead_1"}, Seat{Rule: "trial"}
+	for _, tt := range []struct {
+		name   string
+		listed Listed
+		want   Account
+	}{
+		{"nothing kept of it", Listed{}, AccountOtherType},
+		{"heard of, not worked", Listed{Observed: true}, AccountOpen},
+		{"tied", Listed{Observed: true, Seats: []Seat{tied}}, AccountTied},
+		{"ignored", Listed{Observed: true, Seats: []Seat{ruled}}, AccountIgnored},
+		{"waits", Listed{Observed: true, Seats: []Seat{{}}, Failure: "fail_1"}, AccountQueued},
+		{"tied, and a person has to look", Listed{Observed: true, Seats: []Seat{tied}, Failure: "fail_1"}, AccountQueued},
+		{"neither tied nor waiting", Listed{Observed: true, Seats: []Seat{{}}}, AccountOpen},
+		{"all seats tied", Listed{Observed: true, Seats: []Seat{tied, {Lead: "lead_2"}}}, AccountTied},
+		{"one seat tied, one ignored", Listed{Observed: true, Seats: []Seat{ruled, tied}}, AccountTied},
+		{"one seat tied, one nowhere", Listed{Observed: true, Seats: []Seat{tied, {}}}, AccountOpen},
+	} {
+		if got := tt.listed.Account(); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTold(t *testing.T) {
+	for _, tt := range []struct {
+		webhook time.Time
+		want    Told
+	}{
+		{time.Time{}, ToldNever},
+		{noon.Add(-time.Hour), ToldInTime},
+		{noon.Add(Grace), ToldInTime},
+		{noon.Add(Grace + time.Second), ToldLate},
+	} {
+		l := Listed{ListedAt: noon, WebhookAt: tt.webhook}
+		if got := l.Told(); got != tt.want {
+			t.Errorf("webhook at %s: %s, want %s", tt.webhook, got, tt.want)
+		}
+	}
+}
+
+func TestStatementSays(t *testing.T) {
+	of := func(n int, l Listed) []Listed {
+		l.ListedAt = noon
+		return slices.Repeat([]Listed{l}, n)
+	}
+	tied := Listed{Observed: true, Seats: []Seat{{Lead: "lead_1"}}, WebhookAt: noon}
+	queued := Listed{Observed: true, Seats: []Seat{{}}, Failure: "fail_1", WebhookAt: noon.Add(time.Hour)}
+	trial := Listed{Observed: true, Seats: []Seat{{Rule: "internal test"}}}
+	whole := Statement{From: noon.Add(-24 * time.Hour), To: noon, Since: noon.Add(-24 * time.Hour), AsOf: noon}
+	with := func(change func(*Statement)) Statement { s := whole; change(&s); return s }
+	for _, tt := range []struct {
+		name      string
+		statement Statement
+		sentence  string
+		notes     []string
+		complete  bool
+	}{
+		{"nothing", whole, "No bookings were made at Cal.com.", nil, true},
+		{
+			"all accounted for",
+			with(func(s *Statement) {
+				s.Listed = slices.Concat(of(44, tied), of(2, queued), of(1, trial), of(3, Listed{}))
+			}),
+			"50 of 50 bookings accounted for: 44 tied to leads, 2 in the failure queue, 1 ignored by rule “internal test”, 3 of other event types.",
+			[]string{"No webhook told of 1 booking: Cal.com was asked.", "The webhook of 2 bookings came late."}, true,
+		},
+		{"one is being worked", with(func(s *Statement) { s.Listed = of(1, Listed{Observed: true, WebhookAt: noon}) }), "0 of 1 booking accounted for: 1 being worked.", nil, true},
+		{"never read", Statement{From: noon, To: noon.Add(time.Hour)}, "No bookings were made at Cal.com.", []string{"Cal.com's list was not read yet."}, false},
+		{
+			"begins before the list was read", with(func(s *Statement) { s.Since = s.From.Add(time.Minute) }), "No bookings were made at Cal.com.",
+			[]string{"Cal.com's list was read from 24 November 2026, 12:01 on; of what was booked before nothing is said."}, false,
+		},
+		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read last on 25 November 2026, 11:59."}, false},
+		{"something was odd", with(func(s *Statement) { s.Unread = "fail_2" }), "No bookings were made at Cal.com.", []string{"Cal.com's list held something that could not be read: see the failure queue."}, false},
+		{
+			"the list does not show one", with(func(s *Statement) { s.Unlisted = []Unlisted{{UID: "u"}} }), "No bookings were made at Cal.com.",
+			[]string{"Webhooks told of 1 booking that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there."}, true,
+		},
+	} {
+		s := tt.statement
+		if got := s.Sentence(); got != tt.sentence {
+			t.Errorf("%s: %q\nwant %q", tt.name, got, tt.sentence)
+		}
+		if got := s.Notes(time.UTC); !slices.Equal(got, tt.notes) {
+			t.Errorf("%s: %q\nwant %q", tt.name, got, tt.notes)
+		}
+		if s.Complete() != tt.complete {
+			t.Errorf("%s: complete %v", tt.name, s.Complete())
+		}
+	}
+}
