@@ -49,6 +49,7 @@ type Listed struct {
 // A Seat is what became of one booking, or of one seat of a seated one.
 type Seat struct {
 	Lead LeadID // empty: tied to none
+	Name string // the lead's
 	Rule string // by which it is ignored; empty: by none
 }
 
@@ -74,6 +75,16 @@ func (l *Listed) Lead() LeadID {
 	for _, s := range l.Seats {
 		if s.Lead != "" {
 			return s.Lead
+		}
+	}
+	return ""
+}
+
+// Name is the name of that lead.
+func (l *Listed) Name() string {
+	for _, s := range l.Seats {
+		if s.Lead != "" {
+			return s.Name
 		}
 	}
 	return ""

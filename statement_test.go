@@ -73,19 +73,22 @@ func TestStatementSays(t *testing.T) {
 				s.Listed = slices.Concat(of(44, tied), of(2, queued), of(1, trial), of(3, Listed{}))
 			}),
 			"50 of 50 bookings accounted for: 44 tied to leads, 2 in the failure queue, 1 ignored by rule “internal test”, 3 of other event types.",
-			[]string{"No webhook told of 1 booking: Cal.com was asked.", "The webhook of 2 bookings came late."}, true,
+			[]string{"No webhook told of 1 booking: Cal.com was asked.", "The webhook of 2 bookings came late."},
+			true,
 		},
 		{"one is being worked", with(func(s *Statement) { s.Listed = of(1, Listed{Observed: true, WebhookAt: noon}) }), "0 of 1 booking accounted for: 1 being worked.", nil, true},
 		{"never read", Statement{From: noon, To: noon.Add(time.Hour)}, "No bookings were made at Cal.com.", []string{"Cal.com's list was not read yet."}, false},
 		{
 			"begins before the list was read", with(func(s *Statement) { s.Since = s.From.Add(time.Minute) }), "No bookings were made at Cal.com.",
-			[]string{"Cal.com's list was read from 24 November 2026, 12:01 on; of what was booked before nothing is said."}, false,
+			[]string{"Cal.com's list was read from 24 November 2026, 12:01 on; of what was booked before nothing is said."},
+			false,
 		},
 		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read last on 25 November 2026, 11:59."}, false},
 		{"something was odd", with(func(s *Statement) { s.Unread = "fail_2" }), "No bookings were made at Cal.com.", []string{"Cal.com's list held something that could not be read: see the failure queue."}, false},
 		{
 			"the list does not show one", with(func(s *Statement) { s.Unlisted = []Unlisted{{UID: "u"}} }), "No bookings were made at Cal.com.",
-			[]string{"Webhooks told of 1 booking that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there."}, true,
+			[]string{"Webhooks told of 1 booking that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there."},
+			true,
 		},
 	} {
 		s := tt.statement

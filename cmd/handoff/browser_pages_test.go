@@ -94,6 +94,33 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-leads", address: "/desk/"},
 		{name: "desk-lead", address: "/desk/leads/" + string(h.detail(t, twice).ID)},
 		{name: "desk-failures", address: "/desk/failures"},
+		{name: "desk-statements", address: "/desk/statements"},
+		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
+	}
+}
+
+// swept has Cal.com's list of bookings read, and returns the day, in London, whose
+// statement then has some.
+func (h *house) swept(t *testing.T) string {
+	t.Helper()
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.db.StartSweep(t.Context(), h.siteID); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		s, err := h.db.Statement(t.Context(), h.siteID, time.Now().Add(-time.Hour), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.Listed); n > 0 {
+			return s.Listed[n-1].Made.In(london).Format(time.DateOnly)
+		}
+		if time.Now().After(end) {
+			t.Fatal("Cal.com's list was not read")
+		}
 	}
 }
 

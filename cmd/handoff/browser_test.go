@@ -112,7 +112,7 @@ func startWith(t *testing.T, cal string) *house {
 	}
 	written := strings.NewReplacer("listen: 127.0.0.1:8080", "listen: "+listen,
 		"https://www.example.com", "http://"+listen, "- https://app.cal.com\n", "- "+cal+"\n",
-		"api: {url: https://api.cal.com/v2}", "").Replace(string(b)) // tests ask nobody outside
+		"api: {url: https://api.cal.com/v2, key: {file: secrets/calcom-api-key}}", "").Replace(string(b)) // tests ask nobody outside
 	if err := os.WriteFile(file, []byte(written), 0o644); err != nil {
 		t.Fatal(err)
 	}

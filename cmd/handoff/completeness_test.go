@@ -85,7 +85,7 @@ func newSimulation(t *testing.T, engine string, n int) *simulation {
 		return strings.Replace(config, "webhook_secret: {file: secrets/main}}", `webhook_secret: {file: secrets/main}, api: {url: "`+api.URL+`/v2", key: {file: secrets/calcom-api-key}}}
     ignore: [{name: internal test, reason: our own trial calls, attendees: ["*@trial.example"]}]`, 1)
 	})
-	s.enquire(n + n/4)
+	s.enquire(n) // a lead makes more than one booking on average
 	s.server = s.serve()
 	return s
 }

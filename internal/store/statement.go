@@ -94,11 +94,12 @@ func (db *DB) Statement(ctx context.Context, site string, from, to time.Time) (h
 // onward, chooses, in the order that follows it.
 func readListed(ctx context.Context, q querier, where, site string, args ...any) ([]handoff.Listed, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT l.uid, l.made_at, l.event_type, l.listed_at, b.seat, b.lead_id, b.ignored,
+		SELECT l.uid, l.made_at, l.event_type, l.listed_at, b.seat, b.lead_id, ld.name, b.ignored,
 			(SELECT min(o.received_at) FROM observations o WHERE o.site = l.site AND o.uid = l.uid AND o.source = $2),
 			(SELECT count(*) FROM observations o WHERE o.site = l.site AND o.uid = l.uid),
 			(SELECT min(f.id) FROM failures f WHERE f.site = l.site AND f.uid = l.uid AND f.uid <> '' AND f.settled_at IS NULL)
 		FROM listed l LEFT JOIN bookings b ON b.site = l.site AND b.uid = l.uid
+		LEFT JOIN leads ld ON ld.site = b.site AND ld.id = b.lead_id
 		WHERE `+where, append([]any{site, handoff.FromEvent}, args...)...)
 	var out []handoff.Listed
 	_, err = collect(rows, err, func(r *sql.Rows) (struct{}, error) {
@@ -107,7 +108,7 @@ func readListed(ctx context.Context, q querier, where, site string, args ...any)
 		var seat sql.NullString
 		var one handoff.Seat
 		var heard int
-		err := r.Scan(&l.UID, &made, &l.EventType, &listed, &seat, opt(&one.Lead), opt(&one.Rule), &webhook, &heard, opt(&l.Failure))
+		err := r.Scan(&l.UID, &made, &l.EventType, &listed, &seat, opt(&one.Lead), opt(&one.Name), opt(&one.Rule), &webhook, &heard, opt(&l.Failure))
 		l.Made, l.ListedAt, l.WebhookAt, l.Observed = made.Time, listed.Time, webhook.Time, heard > 0
 		if n := len(out); n == 0 || out[n-1].UID != l.UID {
 			out = append(out, l)

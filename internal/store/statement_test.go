@@ -87,8 +87,10 @@ func TestStatement(t *testing.T) {
 				told    handoff.Told
 				lead    handoff.LeadID
 			}{
-				{"lost", handoff.AccountTied, handoff.ToldNever, dana.Lead}, {"elsewhere", handoff.AccountOtherType, handoff.ToldNever, ""},
-				{"heard", handoff.AccountTied, handoff.ToldInTime, omar.Lead}, {"nobodys", handoff.AccountQueued, handoff.ToldNever, ""},
+				{"lost", handoff.AccountTied, handoff.ToldNever, dana.Lead},
+				{"elsewhere", handoff.AccountOtherType, handoff.ToldNever, ""},
+				{"heard", handoff.AccountTied, handoff.ToldInTime, omar.Lead},
+				{"nobodys", handoff.AccountQueued, handoff.ToldNever, ""},
 			} {
 				if got := s.Listed[i]; got.UID != want.uid || got.Account() != want.account || got.Told() != want.told || got.Lead() != want.lead || (got.Failure != "") != (want.account == handoff.AccountQueued) {
 					t.Errorf("%d: %+v, want %+v", i, got, want)

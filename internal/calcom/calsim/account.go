@@ -157,8 +157,12 @@ func (s *Sim) webhookRoutes(mux *http.ServeMux, path string) {
 func (h hook) output() object {
 	triggers := append([]string{}, h.Triggers...)
 	return object{
-		{"id", h.id}, {"payloadTemplate", nullable(h.Template)}, {"triggers", triggers}, {"subscriberUrl", h.URL},
-		{"active", !h.Inactive}, {"secret", nullable(h.Secret)},
+		{"id", h.id},
+		{"payloadTemplate", nullable(h.Template)},
+		{"triggers", triggers},
+		{"subscriberUrl", h.URL},
+		{"active", !h.Inactive},
+		{"secret", nullable(h.Secret)},
 	}
 }
 

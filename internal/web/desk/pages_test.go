@@ -425,7 +425,8 @@ func TestStatementPages(t *testing.T) {
 
 	list := v.page("/desk/statements")
 	day := "/desk/statements/brightwater/" + b.clock.now().In(london()).Format(time.DateOnly)
-	contains(t, list, `href="`+day+`"`, "Read in part", "Not read")
+	contains(t, list, `href="`+day+`"`, "Read in part", "handoff sweep --since DAY")
+	lacks(t, list, "yesterday")
 	page := v.page(day)
 	contains(t, page, "4 of 4 bookings accounted for: 1 tied to leads, 1 in the failure queue, 1 ignored by rule “trial &lt;b&gt;”, 1 of other event types.",
 		"uidTied", `href="/desk/leads/`+string(s.Lead)+`"`, "uidStray", `href="/desk/failures/fail_`, "uidTrial", "our own calls", "uidElsewhere", "event type 99", "Boiler replacement",

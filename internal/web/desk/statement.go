@@ -25,6 +25,7 @@ type statementSite struct {
 	Swept          bool   // Cal.com's list is read
 	Read           moment // when last; empty: never
 	Asked          bool   // somebody just asked for it to be read
+	Since          moment // from when on; days before it are left out
 	Days           []statementDay
 }
 
@@ -52,9 +53,10 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			if !st.AsOf.IsZero() {
-				site.Read = soon(st.AsOf, d.Now(), s.TimeZone)
+			if st.AsOf.IsZero() || !st.To.After(st.Since) && len(st.Listed) == 0 {
+				break
 			}
+			site.Read, site.Since = soon(st.AsOf, d.Now(), s.TimeZone), soon(st.Since, d.Now(), s.TimeZone)
 			site.Days = append(site.Days, d.statementRow(s, st))
 		}
 		page.Sites = append(page.Sites, site)
@@ -81,8 +83,6 @@ func (d *Desk) statementRow(s Site, st *handoff.Statement) statementDay {
 // statementState says in a word whether a statement holds.
 func statementState(st *handoff.Statement) badge {
 	switch {
-	case st.AsOf.IsZero() || !st.To.After(st.Since):
-		return badge{"Not read", "plain"}
 	case !st.Covered():
 		return badge{"Read in part", "wait"}
 	case st.Accounted() < len(st.Listed):
@@ -109,6 +109,7 @@ type statementPage struct {
 // An accountRow is where one booking has gone.
 type accountRow struct {
 	UID     string
+	Name    string // of the lead that it is tied to
 	Made    moment
 	Type    string
 	Account badge
@@ -167,7 +168,7 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 
 func accountOf(s Site, l *handoff.Listed) accountRow {
 	row := accountRow{
-		UID: l.UID, Made: madeAt(l.Made, s), Account: accounts[l.Account()], Lead: l.Lead(), Failure: l.Failure, Rule: l.Rule(), Webhook: told[l.Told()],
+		UID: l.UID, Name: l.Name(), Made: madeAt(l.Made, s), Account: accounts[l.Account()], Lead: l.Lead(), Failure: l.Failure, Rule: l.Rule(), Webhook: told[l.Told()],
 	}
 	if l.EventType != 0 {
 		row.Type = "event type " + strconv.FormatInt(l.EventType, 10)
