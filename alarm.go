@@ -10,12 +10,11 @@ type Signs struct {
 	// Recent are the newest of the bookings that tell something of the webhook (see
 	// Listed.Tells), the newest first, at most RecentBookings.
 	Recent []Listed
-	// Unproven counts the deliveries to the site's address, since the oldest of Recent
-	// was made, that proved nothing, by what was wrong with them.
-	Unproven map[Reason]int
-	// Verified counts the bookings, also of other event types, of which a webhook told
-	// since then.
-	Verified int
+	// Failed counts the deliveries to the site's address that changed nothing, by what
+	// was wrong with them, and Told the bookings, also of other event types, of which a
+	// webhook told; both since the time that Trouble tells.
+	Failed map[Reason]int
+	Told   int
 }
 
 const (
@@ -45,16 +44,10 @@ func (l *Listed) Tells(now time.Time) bool {
 // Alarm tells whether the webhook needs a person, and the likely cause; the reason is
 // empty if it does not.
 func (s *Signs) Alarm() (reason Reason, detail string) {
-	never, newest := 0, true
-	silent := 0 // the newest, in a row
+	silent, never := s.silent(), 0
 	for i := range s.Recent {
-		told := s.Recent[i].Told() != ToldNever
-		newest = newest && !told
-		if !told {
+		if s.Recent[i].Told() == ToldNever {
 			never++
-		}
-		if newest {
-			silent++
 		}
 	}
 	switch {
@@ -66,7 +59,29 @@ func (s *Signs) Alarm() (reason Reason, detail string) {
 	return "", ""
 }
 
-// cause names the likely one: what came and proved nothing, or that nothing came.
+// silent counts the newest bookings, in a row, of which no webhook told.
+func (s *Signs) silent() (n int) {
+	for n < len(s.Recent) && s.Recent[n].Told() == ToldNever {
+		n++
+	}
+	return n
+}
+
+// Trouble is since when to look for a cause: since the first of the newest bookings of
+// which no webhook told, or, where the newest was told of, since the oldest of all.
+func (s *Signs) Trouble() time.Time {
+	if n := s.silent(); n > 0 {
+		return s.Recent[n-1].Made
+	}
+	if n := len(s.Recent); n > 0 {
+		return s.Recent[n-1].Made
+	}
+	return time.Time{}
+}
+
+// cause names the likely one. What only somebody with one of our secrets can have sent
+// comes first, then what right webhooks tell; what anybody can send is named last, as
+// that.
 func (s *Signs) cause() string {
 	for _, c := range []struct {
 		reason Reason
@@ -75,16 +90,22 @@ func (s *Signs) cause() string {
 		{SignatureOtherSite, "Deliveries came that another site's secret signed: the webhook's address names the wrong site."},
 		{SignatureRetired, "Deliveries came that a retired secret signed: enter the current one in the webhook's settings."},
 		{BodyReencoded, "Deliveries came whose bodies were re-encoded on their way: a proxy in between changes them."},
-		{NoSecretProvided, "Deliveries came from a webhook that has no secret."},
-		{SignatureWrong, "Deliveries came with a wrong signature: most likely the webhook has another secret."},
-		{SignatureMissing, "Deliveries came without a signature: a proxy in between removes the header, or they were not Cal.com's."},
+		{NotJSON, "Deliveries came that Cal.com signed and that are not of its own form: remove the custom payload template."},
+		{UnknownShape, "Deliveries came that Cal.com signed and that are not of its own form: remove the custom payload template."},
 	} {
-		if s.Unproven[c.reason] > 0 {
+		if s.Failed[c.reason] > 0 {
 			return c.says
 		}
 	}
-	if s.Verified > 0 {
+	switch {
+	case s.Told > 0:
 		return "Webhooks of other bookings came and were right: this one lacks triggers, or is not sent for these event types."
+	case s.Failed[NoSecretProvided] > 0:
+		return "Deliveries came from a webhook without a secret; if they were Cal.com's, enter the site's."
+	case s.Failed[SignatureWrong] > 0:
+		return "Deliveries came with a wrong signature; if they were Cal.com's, the webhook has another secret."
+	case s.Failed[SignatureMissing] > 0:
+		return "Deliveries came without a signature; if they were Cal.com's, a proxy in between removes the header."
 	}
 	return "Nothing came at all: the webhook is switched off, has another address, or belongs to an account whose bookings these are not; a team's need a webhook of the team."
 }

@@ -37,18 +37,43 @@ func TestAlarm(t *testing.T) {
 	}
 
 	for cause, signs := range map[string]Signs{
-		"Nothing came at all":  {},
-		"lacks triggers":       {Verified: 1},
-		"another secret":       {Verified: 1, Unproven: map[Reason]int{SignatureWrong: 2}},
-		"a retired secret":     {Unproven: map[Reason]int{SignatureWrong: 2, SignatureRetired: 1}},
-		"names the wrong site": {Unproven: map[Reason]int{SignatureOtherSite: 1}},
-		"has no secret":        {Unproven: map[Reason]int{NoSecretProvided: 1, SignatureMissing: 1}},
-		"removes the header":   {Unproven: map[Reason]int{SignatureMissing: 1}},
-		"re-encoded":           {Unproven: map[Reason]int{BodyReencoded: 1}},
+		"Nothing came at all":             {},
+		"lacks triggers":                  {Told: 1, Failed: map[Reason]int{SignatureWrong: 9, NoSecretProvided: 9, SignatureMissing: 9}},
+		"if they were Cal.com's, the web": {Failed: map[Reason]int{SignatureWrong: 2, SignatureMissing: 1}},
+		"a retired secret":                {Told: 1, Failed: map[Reason]int{SignatureWrong: 2, SignatureRetired: 1}},
+		"names the wrong site":            {Failed: map[Reason]int{SignatureOtherSite: 1, SignatureRetired: 1}},
+		"enter the site's":                {Failed: map[Reason]int{NoSecretProvided: 1, SignatureMissing: 1}},
+		"removes the header":              {Failed: map[Reason]int{SignatureMissing: 1}},
+		"re-encoded":                      {Failed: map[Reason]int{BodyReencoded: 1}},
+		"custom payload template":         {Told: 1, Failed: map[Reason]int{UnknownShape: 1}},
 	} {
 		signs.Recent = of(3, never)
 		if _, detail := signs.Alarm(); !strings.Contains(detail, "the newest 3 bookings") || !strings.Contains(detail, cause) {
 			t.Errorf("%q, want %q", detail, cause)
+		}
+	}
+}
+
+// A cause is looked for since the trouble began, not before.
+func TestTrouble(t *testing.T) {
+	at := func(hours int, told bool) Listed {
+		l := Listed{Made: noon.Add(time.Duration(hours) * time.Hour)}
+		if told {
+			l.WebhookAt = l.Made
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		recent []Listed
+		want   time.Time
+	}{
+		{nil, time.Time{}},
+		{[]Listed{at(9, false), at(8, false), at(7, true), at(6, false)}, noon.Add(8 * time.Hour)},
+		{[]Listed{at(9, true), at(8, false), at(7, true)}, noon.Add(7 * time.Hour)},
+	} {
+		s := Signs{Recent: tt.recent}
+		if got := s.Trouble(); !got.Equal(tt.want) {
+			t.Errorf("since %s, want %s", got, tt.want)
 		}
 	}
 }
@@ -62,7 +87,7 @@ func TestTells(t *testing.T) {
 		want   bool
 	}{
 		{"the site's own", func(*Listed) {}, true},
-		{"another event type", func(l *Listed) { l.Observed = false }, false},
+		{"another event type", func(l *Listed) { l.Observed, l.EventType = false, 5 }, false},
 		{"found long after", func(l *Listed) { l.ListedAt = noon.Add(promptly) }, false},
 		{"its webhook can still come", func(l *Listed) { l.Made, l.ListedAt = now.Add(-Grace), now.Add(-Grace) }, false},
 		{"its webhook came", func(l *Listed) { l.Made, l.ListedAt, l.WebhookAt = now, now, now }, true},

@@ -33,6 +33,7 @@ const (
 	WebhookSilent     Reason = "webhook_silent"     // Cal.com shows bookings, and no webhook told of them
 	WebhookLossy      Reason = "webhook_lossy"      // or not of too many
 	BookingUnreadable Reason = "booking_unreadable" // Cal.com's list held what we could not read
+	SweepFailing      Reason = "sweep_failing"      // Cal.com's list cannot be read at all
 )
 
 // Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
@@ -42,6 +43,7 @@ const (
 	ReferenceOtherSite Reason = "reference_other_site"
 	SubmissionUnknown  Reason = "submission_unknown"
 	OtherLead          Reason = "booking_of_another_lead"
+	OtherEventType     Reason = "event_type_of_no_service"
 )
 
 // A FailureKind says what waits.
@@ -136,13 +138,18 @@ var ReasonTexts = []ReasonText{
 	},
 	{
 		WebhookLossy, FailedSite, "Cal.com's webhook loses bookings",
-		"For more than one in five of the newest bookings no webhook came. The leads are right all the same, since Cal.com was asked.",
+		"Of one in five of the newest bookings, or more, no webhook told. The leads are right all the same, since Cal.com was asked.",
 		"Look whether this server was away, or slow to answer; then run handoff calcom connect. The entry settles itself when webhooks come again.",
 	},
 	{
 		BookingUnreadable, FailedSite, "Bookings at Cal.com that could not be read",
 		"Cal.com's list of bookings has something that this version of Handoff cannot read, or that Cal.com itself fails to show. It was passed over, and changed nothing.",
-		"Look through the newest bookings in Cal.com for one that is not among your leads, and report this entry.",
+		"Look through the bookings in Cal.com for one that is not among your leads, and report this entry. It settles itself once the list can be read: handoff sweep --since reads it again.",
+	},
+	{
+		SweepFailing, FailedSite, "Cal.com's list of bookings cannot be read",
+		"Handoff cannot ask Cal.com which bookings changed. A booking whose webhook is lost is not found meanwhile.",
+		"If the key is refused, make a new one in Cal.com (Settings, Developer, API keys) and run handoff calcom connect --new-key. Otherwise look whether Cal.com's API can be reached from this server. The entry settles itself.",
 	},
 	{
 		NoReference, FailedEvent, "Booked without a reference",
@@ -168,6 +175,11 @@ var ReasonTexts = []ReasonText{
 		OtherLead, FailedEvent, "Booking already tied to another lead",
 		"A booking that belongs to one lead was rescheduled with the reference of another lead. It stays with the first.",
 		"Confirm the lead it belongs to.",
+	},
+	{
+		OtherEventType, FailedEvent, "Booked at an event type that no service has",
+		"Cal.com lists a booking that carries a reference of ours, but no service of the site has its event type. A number in the content may be wrong; or somebody used the reference at a calendar of their own and invited you.",
+		"If it is yours, correct event_type in content/services, start the server again, and run handoff sweep --since with the day of the booking.",
 	},
 }
 

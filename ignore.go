@@ -84,6 +84,18 @@ func anyAddress(list []string, email string) bool {
 	})
 }
 
+// OtherTypesRule names the rule by which bookings of event types that no service of the
+// site has need nobody, whoever is in them; empty if there is none. Of such a booking
+// nothing but its event type is kept, so no rule with another condition can speak of it.
+func (r *Rules) OtherTypesRule() string {
+	for i := range r.Ignore {
+		if rule := &r.Ignore[i]; rule.OtherEventTypes && len(rule.EventTypes)+len(rule.Hosts)+len(rule.Attendees) == 0 {
+			return rule.Name
+		}
+	}
+	return ""
+}
+
 // Rules are what a site has decided: where each situation puts a lead, which event
 // types at Cal.com are its services', and which bookings need nobody.
 type Rules struct {

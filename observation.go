@@ -2,6 +2,8 @@ package handoff
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -121,6 +123,18 @@ type Observation struct {
 
 	Carried []Carried `json:"carried,omitempty"` // references found, judged on arrival
 	Lead    LeadID    `json:"lead,omitempty"`    // the operator's decision; empty from other sources
+}
+
+// An Unread is something in Cal.com's list of bookings that could not be read.
+type Unread struct {
+	At  time.Time // when it changed, by Cal.com, or where in the list it stands
+	Key string    // tells it from others; the same each time it is met
+}
+
+// UnreadKey is the key of something whose uid, or content, is known. It does not show it.
+func UnreadKey(what string) string {
+	sum := sha256.Sum256([]byte(what))
+	return hex.EncodeToString(sum[:12])
 }
 
 // asOf is the time that orders the attributes.

@@ -16,7 +16,7 @@ const (
 	AccountTied      Account = "tied"             // to a lead
 	AccountQueued    Account = "queued"           // waits in the failure queue
 	AccountIgnored   Account = "ignored"          // a rule of the site says that it needs nobody
-	AccountOtherType Account = "other_event_type" // of an event type that no service of the site has; nothing of it is kept
+	AccountOtherType Account = "other_event_type" // of an event type that no service of the site has: none of the site's bookings
 	AccountOpen      Account = "open"             // not accounted for: it is being worked, or something is wrong
 )
 
@@ -36,9 +36,10 @@ const Grace = time.Minute
 
 // A Listed is a booking that Cal.com's list shows, and what is known of it here.
 type Listed struct {
-	UID       string
+	UID       string    // empty for one of another event type, of which nothing else is kept
 	Made      time.Time // when it was booked, by Cal.com
-	EventType int64
+	EventType int64     // 0: Cal.com did not say
+	Own       bool      // a service of the site has this event type
 	ListedAt  time.Time // when the list first showed it to us
 	WebhookAt time.Time // when the first webhook about it came; zero: none did
 	Observed  bool      // something that it says is kept
@@ -54,12 +55,13 @@ type Seat struct {
 }
 
 // Account tells where the booking has gone. What waits for a person counts as
-// waiting, also where a part of it is tied.
+// waiting, also where a part of it is tied. Of the site's own event types something
+// must be kept, and also where Cal.com did not say which it is.
 func (l *Listed) Account() Account {
 	switch {
 	case l.Failure != "":
 		return AccountQueued
-	case len(l.Seats) == 0 && !l.Observed:
+	case len(l.Seats) == 0 && !l.Observed && !l.Own && l.EventType != 0:
 		return AccountOtherType
 	case len(l.Seats) == 0 || slices.Contains(l.Seats, Seat{}):
 		return AccountOpen
@@ -117,16 +119,18 @@ type Statement struct {
 	Site     string
 	From, To time.Time // bookings made from the one until before the other
 
-	// Since is from when on Cal.com's list was read, AsOf when it was read to its end
-	// last. Zero: it never was.
+	// Since is from when on Cal.com's list was read, AsOf until when: what was made by
+	// then was in it. Zero: it never was read.
 	Since, AsOf time.Time
 
 	Listed   []Listed // by when they were made
 	Unlisted []Unlisted
 
-	// Unread is the failure of what the list held and could not be read; empty if there
-	// is none.
-	Unread FailureID
+	// Unread is the failure of what the list held last, at UnreadAt by Cal.com's time, and
+	// could not be read; empty if there was nothing since From. When it was made nobody
+	// knows, but not after that.
+	Unread   FailureID
+	UnreadAt time.Time
 }
 
 // An Unlisted is a booking that a webhook told of and that Cal.com's list does not
@@ -137,14 +141,45 @@ type Unlisted struct {
 	Lead LeadID    // empty: tied to none
 }
 
-// Complete reports that the list was read over the whole of the statement's time, and
-// all of it: nothing that was made in it can still be missing.
+// Part is the statement of a part of its time.
+func (s *Statement) Part(from, to time.Time) Statement {
+	part := Statement{Site: s.Site, From: from, To: to, Since: s.Since, AsOf: s.AsOf}
+	if s.Unread != "" && !s.UnreadAt.Before(from) {
+		part.Unread, part.UnreadAt = s.Unread, s.UnreadAt
+	}
+	in := func(made time.Time) bool { return !made.Before(from) && made.Before(to) }
+	for _, l := range s.Listed {
+		if in(l.Made) {
+			part.Listed = append(part.Listed, l)
+		}
+	}
+	for _, u := range s.Unlisted {
+		if in(u.Made) {
+			part.Unlisted = append(part.Unlisted, u)
+		}
+	}
+	return part
+}
+
+// Complete reports that the list was read over the whole of the statement's time, that
+// all of it could be read, and that it shows whatever else is known: nothing that was
+// made in it can still be missing.
 func (s *Statement) Complete() bool {
-	return s.Covered() && !s.To.After(s.AsOf) && s.Unread == ""
+	return s.Covered() && !s.To.After(s.AsOf) && s.Unread == "" && len(s.Unlisted) == 0
 }
 
 // Covered reports that the list was read from the beginning of the statement's time on.
-func (s *Statement) Covered() bool { return !s.AsOf.IsZero() && !s.From.Before(s.Since) }
+func (s *Statement) Covered() bool {
+	return !s.AsOf.IsZero() && !s.Since.IsZero() && !s.From.Before(s.Since)
+}
+
+// Read reports that any of the statement's time was read.
+func (s *Statement) Read() bool {
+	return !s.AsOf.IsZero() && !s.Since.IsZero() && s.To.After(s.Since) && s.From.Before(s.AsOf)
+}
+
+// Bookings tells how many of the listed bookings are the site's.
+func (s *Statement) Bookings() int { return len(s.Listed) - s.Count(AccountOtherType) }
 
 // Count tells how many of the bookings have gone somewhere.
 func (s *Statement) Count(a Account) (n int) {
@@ -156,10 +191,10 @@ func (s *Statement) Count(a Account) (n int) {
 	return n
 }
 
-// Accounted tells how many of the listed bookings are accounted for.
-func (s *Statement) Accounted() int { return len(s.Listed) - s.Count(AccountOpen) }
+// Accounted tells how many of the site's bookings are accounted for.
+func (s *Statement) Accounted() int { return s.Bookings() - s.Count(AccountOpen) }
 
-// Untold counts the site's own bookings of which no webhook told, or told in time.
+// Untold counts the site's own bookings of which webhooks told in time, late or never.
 func (s *Statement) Untold(t Told) (n int) {
 	for i := range s.Listed {
 		if l := &s.Listed[i]; l.Account() != AccountOtherType && l.Told() == t {
@@ -181,10 +216,19 @@ func (s *Statement) ByRule() map[string]int {
 }
 
 // Sentence says what the bookings came to: "47 of 47 bookings accounted for: 44 tied to
-// leads, 2 in the failure queue, 1 ignored by rule “internal test”."
+// leads, 2 in the failure queue, 1 ignored by rule “internal test”." Bookings of other
+// event types are no part of that sum.
 func (s *Statement) Sentence() string {
-	if len(s.Listed) == 0 {
-		return "No bookings were made at Cal.com."
+	others := ""
+	if n := s.Count(AccountOtherType); n > 0 {
+		others = fmt.Sprintf(" Beside them %d of event types that no service of the site has.", n)
+	}
+	switch {
+	case s.Bookings() > 0:
+	case s.Read():
+		return "No bookings were made at Cal.com." + others
+	default:
+		return "Nothing is known: Cal.com's list was not read." + others
 	}
 	var parts []string
 	add := func(n int, what string) {
@@ -198,9 +242,8 @@ func (s *Statement) Sentence() string {
 	for _, rule := range slices.Sorted(maps.Keys(rules)) {
 		add(rules[rule], "ignored by rule “"+rule+"”")
 	}
-	add(s.Count(AccountOtherType), "of other event types")
-	add(s.Count(AccountOpen), "being worked")
-	return fmt.Sprintf("%d of %s accounted for: %s.", s.Accounted(), bookings(len(s.Listed)), strings.Join(parts, ", "))
+	add(s.Count(AccountOpen), "not accounted for, or not yet")
+	return fmt.Sprintf("%d of %s accounted for: %s.%s", s.Accounted(), bookings(s.Bookings()), strings.Join(parts, ", "), others)
 }
 
 func bookings(n int) string {
@@ -229,12 +272,12 @@ func (s *Statement) Notes(zone *time.Location) []string {
 	}
 	const layout = "2 January 2006, 15:04"
 	switch {
-	case s.AsOf.IsZero():
+	case s.AsOf.IsZero() || s.Since.IsZero():
 		note("Cal.com's list was not read yet.")
 	case !s.Covered():
 		note("Cal.com's list was read from %s on; of what was booked before nothing is said.", s.Since.In(zone).Format(layout))
 	case s.To.After(s.AsOf):
-		note("So far: Cal.com's list was read last on %s.", s.AsOf.In(zone).Format(layout))
+		note("So far: Cal.com's list was read up to %s.", s.AsOf.In(zone).Format(layout))
 	}
 	return out
 }

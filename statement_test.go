@@ -15,7 +15,10 @@ func TestAccount(t *testing.T) {
 		listed Listed
 		want   Account
 	}{
-		{"nothing kept of it", Listed{}, AccountOtherType},
+		{"another event type", Listed{EventType: 5}, AccountOtherType},
+		{"the site's own, and nothing kept of it", Listed{EventType: 5, Own: true}, AccountOpen},
+		{"of no event type that Cal.com tells", Listed{}, AccountOpen},
+		{"another event type, and waits", Listed{EventType: 5, Failure: "fail_1"}, AccountQueued},
 		{"heard of, not worked", Listed{Observed: true}, AccountOpen},
 		{"tied", Listed{Observed: true, Seats: []Seat{tied}}, AccountTied},
 		{"ignored", Listed{Observed: true, Seats: []Seat{ruled}}, AccountIgnored},
@@ -70,26 +73,29 @@ func TestStatementSays(t *testing.T) {
 		{
 			"all accounted for",
 			with(func(s *Statement) {
-				s.Listed = slices.Concat(of(44, tied), of(2, queued), of(1, trial), of(3, Listed{}))
+				s.Listed = slices.Concat(of(44, tied), of(2, queued), of(1, trial), of(3, Listed{EventType: 5}))
 			}),
-			"50 of 50 bookings accounted for: 44 tied to leads, 2 in the failure queue, 1 ignored by rule “internal test”, 3 of other event types.",
+			"47 of 47 bookings accounted for: 44 tied to leads, 2 in the failure queue, 1 ignored by rule “internal test”. Beside them 3 of event types that no service of the site has.",
 			[]string{"No webhook told of 1 booking: Cal.com was asked.", "The webhook of 2 bookings came late."},
 			true,
 		},
-		{"one is being worked", with(func(s *Statement) { s.Listed = of(1, Listed{Observed: true, WebhookAt: noon}) }), "0 of 1 booking accounted for: 1 being worked.", nil, true},
-		{"never read", Statement{From: noon, To: noon.Add(time.Hour)}, "No bookings were made at Cal.com.", []string{"Cal.com's list was not read yet."}, false},
+		{"one is being worked", with(func(s *Statement) { s.Listed = of(1, Listed{Observed: true, WebhookAt: noon}) }), "0 of 1 booking accounted for: 1 not accounted for, or not yet.", nil, true},
+		{"only others", with(func(s *Statement) { s.Listed = of(2, Listed{EventType: 5}) }), "No bookings were made at Cal.com. Beside them 2 of event types that no service of the site has.", nil, true},
+		{"never read", Statement{From: noon, To: noon.Add(time.Hour)}, "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was not read yet."}, false},
 		{
 			"begins before the list was read", with(func(s *Statement) { s.Since = s.From.Add(time.Minute) }), "No bookings were made at Cal.com.",
 			[]string{"Cal.com's list was read from 24 November 2026, 12:01 on; of what was booked before nothing is said."},
 			false,
 		},
-		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read last on 25 November 2026, 11:59."}, false},
+		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read up to 25 November 2026, 11:59."}, false},
 		{"something was odd", with(func(s *Statement) { s.Unread = "fail_2" }), "No bookings were made at Cal.com.", []string{"Cal.com's list held something that could not be read: see the failure queue."}, false},
 		{
 			"the list does not show one", with(func(s *Statement) { s.Unlisted = []Unlisted{{UID: "u"}} }), "No bookings were made at Cal.com.",
 			[]string{"Webhooks told of 1 booking that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there."},
-			true,
+			false,
 		},
+		{"of a time before", with(func(s *Statement) { s.Since = s.To }), "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was read from 25 November 2026, 12:00 on; of what was booked before nothing is said."}, false},
+		{"of a store that an older server wrote", with(func(s *Statement) { s.Since = time.Time{} }), "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was not read yet."}, false},
 	} {
 		s := tt.statement
 		if got := s.Sentence(); got != tt.sentence {
@@ -101,5 +107,21 @@ func TestStatementSays(t *testing.T) {
 		if s.Complete() != tt.complete {
 			t.Errorf("%s: complete %v", tt.name, s.Complete())
 		}
+	}
+}
+
+// A part of a statement has what was made in it, and only what can concern it.
+func TestPart(t *testing.T) {
+	s := Statement{From: noon, To: noon.Add(48 * time.Hour), Since: noon, AsOf: noon.Add(48 * time.Hour), Unread: "fail_1", UnreadAt: noon.Add(time.Hour)}
+	for i := range 3 {
+		made := noon.Add(time.Duration(i) * 16 * time.Hour)
+		s.Listed, s.Unlisted = append(s.Listed, Listed{Made: made}), append(s.Unlisted, Unlisted{Made: made})
+	}
+	one, two := s.Part(noon, noon.Add(24*time.Hour)), s.Part(noon.Add(24*time.Hour), noon.Add(48*time.Hour))
+	if len(one.Listed) != 2 || len(two.Listed) != 1 || len(one.Unlisted) != 2 || len(two.Unlisted) != 1 {
+		t.Errorf("%d and %d", len(one.Listed), len(two.Listed))
+	}
+	if one.Unread == "" || two.Unread != "" || !two.Covered() || one.AsOf != s.AsOf {
+		t.Errorf("%+v and %+v", one, two)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"handoff"
 	"handoff/internal/calcom/calsim"
 )
 
@@ -111,7 +112,7 @@ func (h *house) swept(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		s, err := h.db.Statement(t.Context(), h.siteID, time.Now().Add(-time.Hour), time.Now())
+		s, err := h.db.Statement(t.Context(), h.siteID, time.Now().Add(-time.Hour), time.Now(), handoff.Rules{})
 		if err != nil {
 			t.Fatal(err)
 		}

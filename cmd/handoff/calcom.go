@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,21 +23,25 @@ type connectionFlags struct {
 	DryRun bool   `name:"dry-run" help:"Only look; change nothing at Cal.com."`
 }
 
-type connectCmd struct{ connectionFlags }
+type connectCmd struct {
+	connectionFlags
+	NewKey bool `name:"new-key" help:"Ask for another key of Cal.com's API, in place of the one that is kept."`
+}
 
 func (c connectCmd) Run(e *environment) error {
-	return c.each(e, (*app.Connection).Up)
+	return c.each(e, c.NewKey, (*app.Connection).Up)
 }
 
 type disconnectCmd struct{ connectionFlags }
 
 func (c disconnectCmd) Run(e *environment) error {
-	return c.each(e, (*app.Connection).Down)
+	return c.each(e, false, (*app.Connection).Down)
 }
 
 // each does something with the connection of each site, prints every step at once,
-// and fails if something is left for a person.
-func (c connectionFlags) each(e *environment, do func(*app.Connection, context.Context) error) error {
+// and fails if something is left for a person. What one site cannot do keeps no other
+// from it.
+func (c connectionFlags) each(e *environment, newKey bool, do func(*app.Connection, context.Context) error) error {
 	conf, err := app.Load(c.Config)
 	if err != nil {
 		return err
@@ -53,46 +58,53 @@ func (c connectionFlags) each(e *environment, do func(*app.Connection, context.C
 			fmt.Fprintf(e.out, "%-4s  %s: %s: %s\n", s.State, s.Site, oneLine(s.What), oneLine(s.Detail))
 		}
 	}
+	var failed []error
 	for i := range conf.Sites {
 		site := conf.Sites[i].ID
 		if c.Site != "" && site != c.Site {
 			continue
 		}
-		if err := askForKey(e, conf, site); err != nil {
-			return err
-		}
-		n, err := conf.Connect(site, !c.DryRun, e.now, report)
-		if err != nil {
-			return err
-		}
-		if err := do(n, e.ctx); err != nil {
-			return fmt.Errorf("%s: %w", site, err)
+		if err := c.one(e, conf, site, newKey, report, do); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", site, err))
 		}
 	}
 	if c.JSON {
-		if err := app.WriteJSON(e.out, steps); err != nil {
+		failed = append(failed, app.WriteJSON(e.out, steps))
+	}
+	if left > 0 {
+		failed = append(failed, fmt.Errorf("%d of these %s left for you: those marked todo", left, map[bool]string{true: "is", false: "are"}[left == 1]))
+	}
+	return errors.Join(failed...)
+}
+
+// one does it for one site, once there is a key.
+func (c connectionFlags) one(e *environment, conf *app.Config, site string, newKey bool, report func(app.Step), do func(*app.Connection, context.Context) error) error {
+	if newKey || conf.LacksKey(site) {
+		if err := askForKey(e, conf, site, len(conf.Sites) == 1 || c.Site != ""); err != nil {
 			return err
 		}
 	}
-	if left > 0 {
-		return fmt.Errorf("%d of these %s left for you: those marked todo", left, map[bool]string{true: "is", false: "are"}[left == 1])
+	n, err := conf.Connect(site, !c.DryRun, e.now, report)
+	if err != nil {
+		return err
 	}
-	return nil
+	return do(n, e.ctx)
 }
 
 // keyVariable is where a key is looked for before somebody is asked for it.
 const keyVariable = "CALCOM_API_KEY"
 
-// askForKey gets a key of Cal.com's API where the configuration names a file that has
-// none yet, and keeps it there once Cal.com has accepted it.
-func askForKey(e *environment, conf *app.Config, site string) error {
-	if !conf.LacksKey(site) {
-		return nil
+// askForKey gets a key of Cal.com's API, and keeps it in the file that the configuration
+// names once Cal.com has accepted it. One from the environment is for one site: two can
+// be of two accounts, and Cal.com accepts the key of either.
+func askForKey(e *environment, conf *app.Config, site string, alone bool) error {
+	key := ""
+	if alone {
+		key = strings.TrimSpace(os.Getenv(keyVariable))
 	}
-	key := strings.TrimSpace(os.Getenv(keyVariable))
 	if key == "" {
 		var err error
-		if key, err = readSecret(e, "Key of Cal.com's API (Settings, Developer, API keys): ", "give the key on standard input, or as "+keyVariable); err != nil {
+		if key, err = readSecret(e, "Key of Cal.com's API for "+site+" (Settings, Developer, API keys): ", "give the key on standard input, or as "+keyVariable+", for one --site at a time"); err != nil {
 			return err
 		}
 	}

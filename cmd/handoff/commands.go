@@ -108,7 +108,8 @@ Next:
   3. handoff users add you@example.com -c %[1]s/handoff.yaml
   4. handoff serve -c %[1]s/handoff.yaml
   5. handoff calcom connect -c %[1]s/handoff.yaml
-     sets up Cal.com's side with a key of its API; then start the server again.
+     sets up Cal.com's side with a key of its API, while the server runs; then start
+     the server again.
 `, c.Dir)
 	return nil
 }

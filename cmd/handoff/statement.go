@@ -70,9 +70,9 @@ func (c statementCmd) print(e *environment, v app.StatementView) error {
 	return table(e.out, "  BOOKING\tMADE\tACCOUNT\tWEBHOOK\tLEAD, FAILURE OR RULE", len(v.List)+len(v.Unlisted), func(i int) string {
 		if i >= len(v.List) {
 			u := v.Unlisted[i-len(v.List)]
-			return fmt.Sprintf("  %s\t%s\tnot listed\tin_time\t%s", u.UID, when(u.Made), dash(string(u.Lead)))
+			return fmt.Sprintf("  %s\t%s\tnot listed\t-\t%s", u.UID, when(u.Made), dash(string(u.Lead)))
 		}
 		l := v.List[i]
-		return fmt.Sprintf("  %s\t%s\t%s\t%s\t%s", l.UID, when(l.Made), l.Account, l.Webhook, cmp.Or(string(l.Failure), string(l.Lead), oneLine(l.Rule), "-"))
+		return fmt.Sprintf("  %s\t%s\t%s\t%s\t%s", dash(l.UID), when(l.Made), l.Account, l.Webhook, cmp.Or(string(l.Failure), string(l.Lead), oneLine(l.Rule), "-"))
 	})
 }

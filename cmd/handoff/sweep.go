@@ -32,11 +32,8 @@ func (c sweepCmd) Run(e *environment) error {
 	if err := conf.CheckFilter(c.Site, ""); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	var since time.Time
-	if c.Since != "" {
-		if since, err = time.Parse(time.DateOnly, c.Since); err != nil {
-			return fmt.Errorf("--since %s is no day such as 2026-11-01: %w", c.Since, errUsage)
-		}
+	if _, err := time.Parse(time.DateOnly, c.Since); c.Since != "" && err != nil {
+		return fmt.Errorf("--since %s is no day such as 2026-11-01: %w", c.Since, errUsage)
 	}
 	a, err := app.New(e.ctx, conf, e.log, e.now)
 	if err != nil {
@@ -52,7 +49,7 @@ func (c sweepCmd) Run(e *environment) error {
 	}
 	out, failed := []sweepView{}, []error{}
 	for _, site := range sites {
-		s, err := a.Sweep(e.ctx, site, since)
+		s, err := a.Sweep(e.ctx, site, c.Since)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", site, err))
 			continue

@@ -63,6 +63,11 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 		return nil, err
 	}
 	a := &App{listen: c.Listen, db: db, sites: sites, log: log}
+	for _, s := range sites {
+		if s.API != nil && s.API.Key == "" {
+			log.Warn("no key of Cal.com's API: bookings whose webhook is lost are found only if their page heard of them; run handoff calcom connect", "site", s.ID)
+		}
+	}
 	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}); err != nil {
 		db.Close()
 		return nil, err
@@ -106,8 +111,19 @@ func (a *App) wire(wc web.Config) error {
 // Swept lists the sites whose bookings are swept.
 func (a *App) Swept() []string { return a.runner.Swept() }
 
-// Sweep asks Cal.com now which bookings of a site changed. See jobs.Runner.
-func (a *App) Sweep(ctx context.Context, site string, since time.Time) (jobs.Sweep, error) {
+// Sweep asks Cal.com now which bookings of a site changed: since a day, such as
+// 2026-11-01, in the site's own time, or, empty, since the last sweep. See jobs.Runner.
+func (a *App) Sweep(ctx context.Context, site, day string) (jobs.Sweep, error) {
+	var since time.Time
+	for _, s := range a.sites {
+		if day == "" || s.ID != site {
+			continue
+		}
+		var err error
+		if since, err = time.ParseInLocation(time.DateOnly, day, s.Content.Location()); err != nil {
+			return jobs.Sweep{}, fmt.Errorf("%q is no day such as 2026-11-01: %w", day, handoff.ErrInvalid)
+		}
+	}
 	return a.runner.Sweep(ctx, site, since)
 }
 

@@ -1,11 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +26,7 @@ type Connection struct {
 	secret  string
 	api     calcom.API
 	change  bool // things may be changed, not only looked at
+	reached bool // what comes to the webhook's address is kept, with this secret
 	report  func(Step)
 	now     func() time.Time
 }
@@ -79,6 +83,8 @@ func (n *Connection) Up(ctx context.Context) error {
 		return err
 	}
 	n.say(StepOK, "key", "Cal.com accepts it, and shows %s", plural(len(all), "event type"))
+	n.ping(ctx)
+	n.origins(ctx)
 	for _, service := range n.content.Services {
 		i := slices.IndexFunc(all, func(e calcom.EventType) bool { return e.ID == int64(service.EventType) })
 		if i < 0 {
@@ -86,21 +92,29 @@ func (n *Connection) Up(ctx context.Context) error {
 				service.EventType, service.Slug, names(all))
 			continue
 		}
-		n.compare(service, &all[i])
-		if err := n.question(ctx, service, &all[i]); err != nil {
-			return err
-		}
-		if err := n.webhook(ctx, service, &all[i]); err != nil {
-			return err
-		}
+		n.service(ctx, service, &all[i])
 	}
-	if err := n.doubled(ctx); err != nil {
-		return err
-	}
-	n.origins(ctx)
-	n.ping(ctx)
-	return nil
+	n.doubled(ctx)
+	return ctx.Err()
 }
+
+// service sees to one service's event type. What Cal.com refuses is left for a person,
+// and keeps nothing else from being done.
+func (n *Connection) service(ctx context.Context, v *content.Service, listed *calcom.EventType) {
+	e, err := n.api.EventType(ctx, listed)
+	if err != nil {
+		n.say(StepTodo, v.Slug, "event type %d cannot be read: %s", listed.ID, reason(err))
+		return
+	}
+	n.compare(v, &e)
+	n.question(ctx, v, &e)
+	if err := n.webhook(ctx, v, &e); err != nil {
+		n.say(StepTodo, v.Slug+", webhook", "%s. By hand: docs/operate.md, Setting up Cal.com", reason(err))
+	}
+}
+
+// reason is an error without the name of the package it comes from.
+func reason(err error) string { return strings.TrimPrefix(err.Error(), "calcom: ") }
 
 // say reports a step.
 func (n *Connection) say(state StepState, what, format string, args ...any) {
@@ -111,7 +125,7 @@ func (n *Connection) say(state StepState, what, format string, args ...any) {
 func (n *Connection) compare(v *content.Service, e *calcom.EventType) {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if _, slug, _ := strings.Cut(v.Calendar, "/"); slug != e.Slug && e.Slug != "" {
+	if path.Base(v.Calendar) != e.Slug && e.Slug != "" {
 		note("its calendar is %q there, and %q in content/services/%s.md", e.Slug, v.Calendar, v.Slug)
 	}
 	if e.Length != 0 && v.CallMinutes != e.Length {
@@ -135,7 +149,7 @@ const questionLabel = "Handoff reference"
 
 // question sees to the hidden question that carries the reference where Cal.com drops
 // the metadata.
-func (n *Connection) question(ctx context.Context, v *content.Service, e *calcom.EventType) error {
+func (n *Connection) question(ctx context.Context, v *content.Service, e *calcom.EventType) {
 	what := v.Slug + ", question"
 	if q := e.Question(calcom.CarriedName); q != nil {
 		switch {
@@ -144,30 +158,24 @@ func (n *Connection) question(ctx context.Context, v *content.Service, e *calcom
 		default:
 			n.say(StepOK, what, "“%s” is there, hidden", calcom.CarriedName)
 		}
-		return nil
+		return
 	}
 	byHand := fmt.Sprintf("add to event type %d, under Advanced, Booking questions, a “Short text” with the identifier %s, hidden and not required", e.ID, calcom.CarriedName)
 	if !n.change {
 		n.say(StepTodo, what, "it is missing; %s", byHand)
-		return nil
+		return
 	}
 	refused := n.api.AddQuestion(ctx, e, calcom.CarriedName, questionLabel)
-	all, err := n.api.EventTypes(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range all {
-		if q := all[i].Question(calcom.CarriedName); all[i].ID == e.ID && q != nil && q.Hidden {
-			n.say(StepDone, what, "“%s” was added, hidden", calcom.CarriedName)
-			return nil
-		}
+	after, err := n.api.EventType(ctx, e)
+	if q := after.Question(calcom.CarriedName); err == nil && q != nil && q.Hidden {
+		n.say(StepDone, what, "“%s” was added, hidden", calcom.CarriedName)
+		return
 	}
 	why := "this Cal.com's API did not add it"
-	if refused != nil {
-		why = strings.TrimPrefix(refused.Error(), "calcom: ")
+	if err := cmp.Or(refused, err); err != nil {
+		why = reason(err)
 	}
 	n.say(StepTodo, what, "%s (%s)", byHand, why)
-	return nil
 }
 
 // address is where this site's webhooks come.
@@ -197,6 +205,10 @@ func (n *Connection) webhook(ctx context.Context, v *content.Service, e *calcom.
 		}
 	} else if !n.change {
 		n.say(StepTodo, what, "there is none to %s", n.address())
+		return nil
+	}
+	if !n.reached {
+		n.say(StepTodo, what, "it is left as it is until its address works: see there")
 		return nil
 	}
 	if err := n.api.PutWebhook(ctx, e, want); err != nil {
@@ -253,14 +265,18 @@ func (n *Connection) faults(w *calcom.Webhook) []string {
 	return out
 }
 
-// doubled notes a webhook of the whole account to the same address.
-func (n *Connection) doubled(ctx context.Context) error {
+// doubled tells of a webhook of the key's owner to the same address.
+func (n *Connection) doubled(ctx context.Context) {
 	there, err := n.find(ctx, nil)
-	if err != nil || there == nil {
-		return err
+	switch {
+	case err != nil:
+		n.say(StepNote, "owner's webhook", "whether there is one cannot be read: %s", reason(err))
+	case there == nil:
+	case len(n.faults(there)) > 0:
+		n.say(StepTodo, "owner's webhook", "it has the same address, and %s; remove it in Cal.com's settings, or what it sends fills the failure queue", strings.Join(n.faults(there), "; "))
+	default:
+		n.say(StepNote, "owner's webhook", "it has the same address, so events come twice, which does no harm, and those of other event types wait in the failure queue. Remove it in Cal.com's settings")
 	}
-	n.say(StepNote, "account's webhook", "it has the same address, so events come twice, which does no harm, and those of other event types wait in the failure queue. Remove it in Cal.com's settings")
-	return nil
 }
 
 // origins tells where a booking page leads to another origin, which the booking
@@ -307,6 +323,7 @@ func (n *Connection) ping(ctx context.Context) {
 		n.say(StepTodo, "webhook address", "%s: %v", n.address(), err)
 		return
 	}
+	n.reached = true
 	n.say(StepOK, "webhook address", "a signed ping to %s was stored", n.address())
 }
 
@@ -317,36 +334,41 @@ func (n *Connection) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	removed := 0
+	found := false
 	for _, scope := range append([]*calcom.EventType{nil}, pointers(all)...) {
 		there, err := n.find(ctx, scope)
-		if err != nil {
-			return err
-		}
-		if there == nil {
+		if there == nil && err == nil {
 			continue
 		}
-		removed++
-		if !n.change {
+		found = true
+		if err == nil && n.change {
+			err = n.remove(ctx, scope, there.ID)
+		}
+		switch {
+		case err != nil:
+			n.say(StepTodo, scopeName(scope), "whether it has a webhook to %s, look yourself: %s", n.address(), reason(err))
+		case !n.change:
 			n.say(StepTodo, scopeName(scope), "its webhook to %s would be removed", n.address())
-			continue
+		default:
+			n.say(StepDone, scopeName(scope), "its webhook to %s was removed", n.address())
 		}
-		if err := n.api.RemoveWebhook(ctx, scope, there.ID); err != nil {
-			return err
-		}
-		if there, err = n.find(ctx, scope); err != nil {
-			return err
-		}
-		if there != nil {
-			n.say(StepTodo, scopeName(scope), "Cal.com still shows its webhook to %s; remove it by hand", n.address())
-			continue
-		}
-		n.say(StepDone, scopeName(scope), "its webhook to %s was removed", n.address())
 	}
-	if removed == 0 {
-		n.say(StepOK, "webhooks", "there are none to %s", n.address())
+	if !found {
+		n.say(StepOK, "webhooks", "this key shows none to %s", n.address())
 	}
-	return nil
+	return ctx.Err()
+}
+
+// remove removes a webhook, and looks whether it is gone.
+func (n *Connection) remove(ctx context.Context, scope *calcom.EventType, id string) error {
+	if err := n.api.RemoveWebhook(ctx, scope, id); err != nil {
+		return err
+	}
+	there, err := n.find(ctx, scope)
+	if err == nil && there != nil {
+		err = errors.New("it was removed, and Cal.com still shows it")
+	}
+	return err
 }
 
 func pointers(all []calcom.EventType) []*calcom.EventType {
@@ -359,7 +381,7 @@ func pointers(all []calcom.EventType) []*calcom.EventType {
 
 func scopeName(e *calcom.EventType) string {
 	if e == nil {
-		return "account"
+		return "key's owner"
 	}
 	return fmt.Sprintf("event type %d “%s”", e.ID, e.Title)
 }
@@ -391,14 +413,25 @@ func (c *Config) LacksKey(site string) bool {
 }
 
 // KeepKey writes a key of Cal.com's API into the file that the configuration names,
-// readable by its owner only, once Cal.com has accepted it.
+// readable by its owner only, once Cal.com has accepted it. It replaces one that is there.
 func (c *Config) KeepKey(ctx context.Context, site, key string) error {
 	s := c.siteConfig(site)
+	if s == nil || s.Calcom.API.URL == "" || s.Calcom.API.Key.File == "" || s.Calcom.API.Key.Env != "" {
+		return fmt.Errorf("calcom.api of %s names no url, or no file for its key: %w", site, handoff.ErrInvalid)
+	}
 	api := calcom.API{Base: strings.TrimRight(s.Calcom.API.URL, "/"), Key: key, Attempts: 4}
 	if _, err := api.EventTypes(ctx); err != nil {
 		return fmt.Errorf("this key was not kept: %w", err)
 	}
-	return writeFile(abs(c.dir, s.Calcom.API.Key.File), []byte(key+"\n"), 0o600)
+	// A new file, so that nobody who could read the one before reads this.
+	file := abs(c.dir, s.Calcom.API.Key.File)
+	if err := writeFile(file+".new", []byte(key+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	return nil
 }
 
 func (c *Config) siteConfig(id string) *SiteConfig {

@@ -20,7 +20,7 @@ type StatementView struct {
 	AsOf      *time.Time `json:"as_of"`    // when Cal.com's list was read last; null: never
 	Says      string     `json:"says"`
 	Notes     []string   `json:"notes"`
-	Bookings  int        `json:"bookings"` // at Cal.com
+	Bookings  int        `json:"bookings"` // of the site, at Cal.com
 	Accounted int        `json:"accounted"`
 	Tied      int        `json:"tied"`
 	Queued    int        `json:"queued"`
@@ -43,7 +43,7 @@ type RuleView struct {
 
 // A ListedView is one booking that Cal.com lists.
 type ListedView struct {
-	UID       string            `json:"uid"`
+	UID       string            `json:"uid"` // empty for one of another event type, of which it is not kept
 	Made      time.Time         `json:"made"`
 	EventType int64             `json:"event_type"`
 	Account   handoff.Account   `json:"account"`
@@ -79,7 +79,7 @@ func (a *App) Statements(ctx context.Context, site string, now time.Time, day st
 		y, m, d := last.Date()
 		for i := days - 1; i >= 0; i-- {
 			from, to := time.Date(y, m, d-i, 0, 0, 0, 0, zone), time.Date(y, m, d-i+1, 0, 0, 0, 0, zone)
-			st, err := a.db.Statement(ctx, site, from, to)
+			st, err := a.db.Statement(ctx, site, from, to, s.Rules)
 			if err != nil {
 				return nil, err
 			}
@@ -103,7 +103,7 @@ func viewStatement(s *handoff.Statement, zone *time.Location, rules []handoff.Ig
 	v := StatementView{
 		Site: s.Site, Day: s.From.In(zone).Format(time.DateOnly), Zone: zone.String(), From: s.From.UTC(), To: s.To.UTC(),
 		Complete: s.Complete(), AsOf: known(s.AsOf), Says: s.Sentence(), Notes: append([]string{}, s.Notes(zone)...),
-		Bookings: len(s.Listed), Accounted: s.Accounted(), Tied: s.Count(handoff.AccountTied), Queued: s.Count(handoff.AccountQueued),
+		Bookings: s.Bookings(), Accounted: s.Accounted(), Tied: s.Count(handoff.AccountTied), Queued: s.Count(handoff.AccountQueued),
 		OtherType: s.Count(handoff.AccountOtherType), Open: s.Count(handoff.AccountOpen),
 		Late: s.Untold(handoff.ToldLate), Never: s.Untold(handoff.ToldNever),
 		Ignored: []RuleView{}, List: []ListedView{}, Unlisted: []UnlistedView{},

@@ -2,6 +2,7 @@ package calcom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,9 +22,8 @@ type EventType struct {
 	Title, Slug string
 	Length      int        // minutes
 	Confirm     bool       // a host has to accept each booking
-	Seats       int        // at one time; 0: it is not seated
 	Redirect    string     // where a visitor is sent after booking; empty: nowhere
-	Questions   []Question // all of them, Cal.com's own included
+	Questions   []Question // Cal.com's own included; in a list those that are hidden are missing
 }
 
 // A Question is one that Cal.com's booking form asks.
@@ -55,7 +55,6 @@ func (e *EventType) path() string {
 // apiEventType is what we read of EventTypeOutput_2024_06_14.
 type apiEventType struct {
 	ID           lax[int64]  `json:"id"`
-	TeamID       lax[int64]  `json:"teamId"`
 	Title        lax[string] `json:"title"`
 	Slug         lax[string] `json:"slug"`
 	Length       lax[int64]  `json:"lengthInMinutes"`
@@ -64,9 +63,6 @@ type apiEventType struct {
 		Disabled lax[bool]   `json:"disabled"`
 		Type     lax[string] `json:"type"`
 	}] `json:"confirmationPolicy"`
-	Seats lax[struct {
-		PerTimeSlot lax[int64] `json:"seatsPerTimeSlot"`
-	}] `json:"seats"`
 	Fields lax[[]struct {
 		Slug     lax[string] `json:"slug"`
 		Type     lax[string] `json:"type"`
@@ -75,11 +71,25 @@ type apiEventType struct {
 	}] `json:"bookingFields"`
 }
 
-// EventTypes lists the event types of the key's owner, and those of the teams that the
-// owner is in.
+// event is what it says, of a team; 0: of the key's owner.
+func (f *apiEventType) event(team int64) EventType {
+	e := EventType{
+		ID: f.ID.V, TeamID: team, Title: clip(f.Title.V, maxID), Slug: clip(f.Slug.V, maxID), Length: int(f.Length.V),
+		Confirm: f.Confirmation.V.Type.V != "" && !f.Confirmation.V.Disabled.V, Redirect: clip(f.Redirect.V, maxText),
+	}
+	for _, q := range f.Fields.V {
+		e.Questions = append(e.Questions, Question{clip(q.Slug.V, maxID), clip(q.Type.V, maxID), q.Hidden.V, q.Required.V})
+	}
+	return e
+}
+
+// EventTypes lists the event types of the key's owner, and those of the teams whose
+// event types the key may see. Hidden questions are not in them.
+//
+// Source: event-types.controller.ts, getEventTypes, which answers 404 where there is none.
 func (a API) EventTypes(ctx context.Context) ([]EventType, error) {
 	out, err := a.eventTypes(ctx, "/event-types", 0)
-	if err != nil {
+	if err != nil && !refusedWith(err, http.StatusNotFound) {
 		return nil, err
 	}
 	teams, err := a.teams(ctx)
@@ -88,12 +98,29 @@ func (a API) EventTypes(ctx context.Context) ([]EventType, error) {
 	}
 	for _, team := range teams {
 		more, err := a.eventTypes(ctx, "/teams/"+strconv.FormatInt(team, 10)+"/event-types", team)
-		if err != nil {
+		if err != nil && !refusedWith(err, http.StatusNotFound, http.StatusForbidden) {
 			return nil, err
 		}
 		out = append(out, more...)
 	}
 	return out, nil
+}
+
+// EventType reads one of the list whole: with its hidden questions.
+func (a API) EventType(ctx context.Context, e *EventType) (EventType, error) {
+	body, err := a.get(ctx, eventTypesVersion, e.path())
+	if err != nil {
+		return EventType{}, err
+	}
+	data, err := dataOf(body)
+	if err != nil {
+		return EventType{}, err
+	}
+	var found apiEventType
+	if data.Kind() != '{' || unmarshal(data, &found) != nil || found.ID.V != e.ID {
+		return EventType{}, fmt.Errorf("calcom: the API's answer is no event type: %w", handoff.ErrUnavailable)
+	}
+	return found.event(e.TeamID), nil
 }
 
 // teams lists the teams of the key's owner; none where this Cal.com has no teams.
@@ -118,15 +145,8 @@ func (a API) eventTypes(ctx context.Context, path string, team int64) ([]EventTy
 		return nil, err
 	}
 	out := make([]EventType, 0, len(found))
-	for _, f := range found {
-		e := EventType{
-			ID: f.ID.V, TeamID: team, Title: clip(f.Title.V, maxID), Slug: clip(f.Slug.V, maxID), Length: int(f.Length.V),
-			Confirm: f.Confirmation.V.Type.V != "" && !f.Confirmation.V.Disabled.V, Seats: int(f.Seats.V.PerTimeSlot.V), Redirect: clip(f.Redirect.V, maxText),
-		}
-		for _, q := range f.Fields.V {
-			e.Questions = append(e.Questions, Question{clip(q.Slug.V, maxID), clip(q.Type.V, maxID), q.Hidden.V, q.Required.V})
-		}
-		out = append(out, e)
+	for i := range found {
+		out = append(out, found[i].event(team))
 	}
 	return out, nil
 }
@@ -136,11 +156,11 @@ func (a API) eventTypes(ctx context.Context, path string, team int64) ([]EventTy
 // It never uses the older way, which is to replace all questions, since that would put
 // the others back to how Cal.com makes them.
 //
-// Source: API v2, event types, booking fields; input-event-types.service.ts for the
-// older way.
+// Source: API v2, event types, booking fields of 2026-06-12; input-event-types.service.ts
+// for the older way.
 func (a API) AddQuestion(ctx context.Context, e *EventType, slug, label string) error {
 	field := map[string]any{"type": "text", "slug": slug, "label": label, "required": false, "hidden": true}
-	_, err := a.call(ctx, http.MethodPost, eventTypesVersion, e.path()+"/booking-fields", map[string]any{"bookingFields": []any{field}})
+	_, err := a.call(ctx, http.MethodPost, fieldsVersion, e.path()+"/booking-fields", map[string]any{"bookingFields": []any{field}})
 	return err
 }
 
@@ -169,8 +189,13 @@ type apiWebhook struct {
 // which are sent for all of the owner's event types, but for no team's.
 func (a API) Webhooks(ctx context.Context, of *EventType) ([]Webhook, error) {
 	var found []apiWebhook
-	if err := a.list(ctx, eventTypesVersion, webhooksOf(of), &found); err != nil {
-		return nil, err
+	for more := true; more; {
+		var page []apiWebhook
+		if err := a.list(ctx, eventTypesVersion, fmt.Sprintf("%s?take=%d&skip=%d", webhooksOf(of), maxPage, len(found)), &page); err != nil {
+			return nil, err
+		}
+		found = append(found, page...)
+		more = len(page) >= maxPage && len(found) < maxWebhooks
 	}
 	out := make([]Webhook, 0, len(found))
 	for _, f := range found {
@@ -182,6 +207,12 @@ func (a API) Webhooks(ctx context.Context, of *EventType) ([]Webhook, error) {
 	}
 	return out, nil
 }
+
+// maxPage is the most that Cal.com gives at once, and maxWebhooks how many are read.
+const (
+	maxPage     = 250
+	maxWebhooks = 5000
+)
 
 // webhooksOf is where the API has the webhooks of an event type, or of the key's owner.
 func webhooksOf(of *EventType) string {
@@ -199,6 +230,10 @@ func (a API) PutWebhook(ctx context.Context, of *EventType, w Webhook) error {
 	}
 	body := map[string]any{"active": w.Active, "subscriberUrl": w.URL, "triggers": w.Triggers, "secret": w.Secret}
 	_, err := a.call(ctx, method, eventTypesVersion, path, body)
+	var refused *Refused
+	if errors.As(err, &refused) && w.Secret != "" {
+		refused.Says = strings.ReplaceAll(refused.Says, w.Secret, "[secret]")
+	}
 	return err
 }
 
@@ -211,8 +246,7 @@ func (a API) RemoveWebhook(ctx context.Context, of *EventType, id string) error 
 	return err
 }
 
-// list reads a list of things. Cal.com gives 250 of them at once; who has more event
-// types or webhooks than that sees the first.
+// list reads a list of things.
 func (a API) list(ctx context.Context, version, path string, into any) error {
 	body, err := a.get(ctx, version, path)
 	if err != nil {

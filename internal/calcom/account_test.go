@@ -2,6 +2,7 @@ package calcom_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -39,13 +40,13 @@ func TestAccount(t *testing.T) {
 		t.Fatal(types, err)
 	}
 	survey, class := &types[0], &types[1]
-	if survey.ID != 7 || survey.TeamID != 0 || !survey.Confirm || survey.Seats != 0 || survey.Length != 30 || survey.Redirect != "" {
+	if survey.ID != 7 || survey.TeamID != 0 || !survey.Confirm || survey.Length != 30 || survey.Redirect != "" {
 		t.Errorf("%+v", survey)
 	}
 	if q := survey.Question("room"); q == nil || q.Hidden || !q.Required || q.Type != "text" || survey.Question("email") == nil || survey.Question("submissionId") != nil {
 		t.Errorf("questions %+v", survey.Questions)
 	}
-	if class.ID != 8 || class.TeamID != 3 || class.Confirm || class.Seats != 4 || class.Redirect != "https://elsewhere.example/" {
+	if class.ID != 8 || class.TeamID != 3 || class.Confirm || class.Redirect != "https://elsewhere.example/" {
 		t.Errorf("%+v", class)
 	}
 
@@ -57,12 +58,13 @@ func TestAccount(t *testing.T) {
 			t.Errorf("the same question again: %v", err)
 		}
 	}
-	if types, err = api.EventTypes(t.Context()); err != nil {
-		t.Fatal(err)
+	if types, err = api.EventTypes(t.Context()); err != nil || types[0].Question("submissionId") != nil {
+		t.Fatal("the list has hidden questions, which Cal.com's has not: ", err)
 	}
 	for i := range types {
-		if q := types[i].Question("submissionId"); q == nil || !q.Hidden || q.Required {
-			t.Errorf("event type %d: %+v", types[i].ID, types[i].Questions)
+		whole, err := api.EventType(t.Context(), &types[i])
+		if q := whole.Question("submissionId"); err != nil || q == nil || !q.Hidden || q.Required || whole.TeamID != types[i].TeamID {
+			t.Errorf("event type %d: %+v, %v", types[i].ID, whole, err)
 		}
 	}
 	if types[0].Question("room") == nil {
@@ -132,6 +134,42 @@ func TestTriggersOfOurWebhook(t *testing.T) {
 	}
 }
 
+// All webhooks are found, however many there are.
+func TestManyWebhooks(t *testing.T) {
+	sim, api := account(t, calsim.Cloud2026, 0)
+	var hooks []calsim.Webhook
+	for i := range 260 {
+		hooks = append(hooks, calsim.Webhook{URL: fmt.Sprint("https://a.example/", i)})
+	}
+	sim.SetWebhooks(hooks...)
+	got, err := api.Webhooks(t.Context(), nil)
+	if err != nil || len(got) != 260 || got[259].URL != "https://a.example/259" {
+		t.Errorf("%d webhooks, %v", len(got), err)
+	}
+}
+
+// One team that refuses keeps nothing else from being seen, and an account without
+// event types has none.
+func TestEventTypesOfWhoMay(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/teams":
+			_, _ = io.WriteString(w, `{"data":[{"id":1},{"id":2}]}`)
+		case "/teams/2/event-types":
+			_, _ = io.WriteString(w, `{"data":[{"id":9,"title":"T","slug":"t"}]}`)
+		case "/teams/1/event-types":
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer server.Close()
+	got, err := calcom.API{Base: server.URL, Key: key}.EventTypes(t.Context())
+	if err != nil || len(got) != 1 || got[0].ID != 9 || got[0].TeamID != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // A refusal says what kind it is, how long to wait, and nothing secret.
 func TestRefused(t *testing.T) {
 	for _, tt := range []struct {
@@ -157,7 +195,7 @@ func TestRefused(t *testing.T) {
 			w.WriteHeader(tt.status)
 			_, _ = io.WriteString(w, tt.body)
 		}))
-		_, err := calcom.API{Base: server.URL, Key: key}.EventTypes(t.Context())
+		_, err := calcom.API{Base: server.URL, Key: key}.Webhooks(t.Context(), nil)
 		server.Close()
 		var refused *calcom.Refused
 		if !errors.As(err, &refused) || !errors.Is(err, tt.want) || calcom.Wait(err) != tt.wait || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), key) {
@@ -211,10 +249,11 @@ func TestAskedAgain(t *testing.T) {
 func TestPing(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	var got calcom.Delivery
-	status := http.StatusOK
+	status, says := http.StatusOK, `{"result":"already stored"}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = calcom.NewDelivery(r.Header, body)
+		defer func() { _, _ = io.WriteString(w, says) }()
 		w.Header().Set("Location", map[bool]string{true: "https://www.example.com/"}[status == http.StatusMovedPermanently])
 		w.WriteHeader(status)
 	}))
@@ -230,6 +269,12 @@ func TestPing(t *testing.T) {
 		status = code
 		if err := calcom.Ping(t.Context(), nil, server.URL, "whsec_ping", now); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "whsec_ping") {
 			t.Errorf("%d: %v", code, err)
+		}
+	}
+	status = http.StatusOK
+	for _, says = range []string{"", "ok", `{"result":"ok"}`, "<html>parked</html>"} {
+		if err := calcom.Ping(t.Context(), nil, server.URL, "whsec_ping", now); err == nil || !strings.Contains(err.Error(), "something else than Handoff") {
+			t.Errorf("%q: %v", says, err)
 		}
 	}
 	server.Close()

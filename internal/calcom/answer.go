@@ -91,13 +91,28 @@ func readPage(t Trust, body []byte) (Page, error) {
 	for _, one := range raw {
 		changed, err := p.add(t, one)
 		if err != nil {
-			p.Unread++
+			at := changed
+			if at.IsZero() {
+				at = p.Last
+			}
+			p.Unread = append(p.Unread, handoff.Unread{At: at, Key: keyOf(one)})
 		}
 		if changed.After(p.Last) {
 			p.Last = changed
 		}
 	}
 	return p, nil
+}
+
+// keyOf names a booking that cannot be read: by its uid, if it has one.
+func keyOf(one jsontext.Value) string {
+	var b struct {
+		UID lax[string] `json:"uid"`
+	}
+	if one.Kind() == '{' && unmarshal(one, &b) == nil && b.UID.V != "" {
+		return handoff.UnreadKey(b.UID.V)
+	}
+	return handoff.UnreadKey(string(one))
 }
 
 // dataOf takes the answer out of its envelope.

@@ -14,10 +14,12 @@ import (
 // Versions select the shape of a resource. Without the header Cal.com silently
 // answers in another one.
 //
-// Source: API v2, bookings controller 2024-08-13, event types controller 2024-06-14.
+// Source: API v2, bookings controller 2024-08-13, event types controllers 2024-06-14 and
+// 2026-06-12, which has the booking fields.
 const (
 	bookingsVersion   = "2024-08-13"
 	eventTypesVersion = "2024-06-14"
+	fieldsVersion     = "2026-06-12"
 )
 
 // An API asks a Cal.com account. The zero value asks nobody.
@@ -69,9 +71,9 @@ var ErrUnreadable = errors.New("the answer cannot be read")
 // A Page is a part of the bookings that changed, those first that changed first.
 type Page struct {
 	Answer
-	Size   int       // bookings in it; fewer than were asked for: there are no more
-	Last   time.Time // when the last of them changed; zero: none says so
-	Unread int       // bookings that we could not read: of them nothing is observed
+	Size   int              // bookings in it; fewer than were asked for: there are no more
+	Last   time.Time        // when the last of them changed; zero: none says so
+	Unread []handoff.Unread // what we could not read: of it nothing is observed
 }
 
 // Changed asks for the bookings that changed at a time or later, those behind the

@@ -151,7 +151,7 @@ func TestChanged(t *testing.T) {
 		asked.Header.Get("Authorization") != "Bearer cal_live_key" || asked.Header.Get("Cal-Api-Version") != "2024-08-13" {
 		t.Errorf("asked %s %v", got, asked.Header)
 	}
-	if p.Size != 4 || p.Unread != 2 || len(p.Observations) != 2 || p.Observations[1].Status != handoff.Rescheduled || !slices.Equal(p.Successors, []string{"u3"}) ||
+	if p.Size != 4 || len(p.Unread) != 2 || len(p.Observations) != 2 || p.Observations[1].Status != handoff.Rescheduled || !slices.Equal(p.Successors, []string{"u3"}) ||
 		!p.Last.Equal(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)) {
 		t.Errorf("page %+v", p)
 	}

@@ -38,7 +38,10 @@ func (r *Refused) Error() string {
 	case http.StatusNotFound:
 		return "the API knows nothing of the kind at this address (404)"
 	case http.StatusTooManyRequests:
-		return fmt.Sprintf("the API was asked too often; it answers again in %s", r.Wait.Round(time.Second))
+		if r.Wait > 0 {
+			return fmt.Sprintf("the API was asked too often; it answers again in %s", r.Wait.Round(time.Second))
+		}
+		return "the API was asked too often"
 	}
 	if r.Says != "" {
 		return fmt.Sprintf("the API answers %d: %s", r.Status, r.Says)
@@ -55,8 +58,8 @@ func (r *Refused) Is(target error) bool {
 		return r.Status == http.StatusBadRequest || r.Status == http.StatusConflict || r.Status == http.StatusUnprocessableEntity
 	case handoff.ErrUnavailable:
 		return !r.Is(handoff.ErrNotFound) && !r.Is(handoff.ErrInvalid)
-	case ErrUnreadable:
-		return r.Status >= http.StatusInternalServerError
+	case ErrUnreadable: // the others of these come from what stands before Cal.com
+		return r.Status == http.StatusInternalServerError
 	}
 	return false
 }
@@ -83,8 +86,8 @@ func (a API) get(ctx context.Context, version, path string) ([]byte, error) {
 }
 
 // pauseAfter is how long to wait before asking again: as long as Cal.com says, or
-// twice as long each time, and never as long as the others who were refused at the
-// same moment.
+// twice as long each time, but a minute or so at most; and never as long as the others
+// who were refused at the same moment.
 func pauseAfter(err error, attempt int) time.Duration {
 	wait := min(cmp.Or(Wait(err), firstWait<<min(attempt-1, 10)), longestWait)
 	return wait + rand.N(wait/2)
@@ -149,7 +152,7 @@ func (a API) call(ctx context.Context, method, version, path string, body any) (
 	case len(answer) > maxAnswer:
 		return nil, fmt.Errorf("calcom: the API's answer is too large: %w: %w", handoff.ErrUnavailable, ErrUnreadable)
 	case res.StatusCode != http.StatusOK && res.StatusCode != http.StatusCreated:
-		return nil, a.refused(res, answer)
+		return nil, a.refused(res, answer, version == bookingsVersion)
 	}
 	return answer, nil
 }
@@ -158,7 +161,10 @@ func (a API) call(ctx context.Context, method, version, path string, body any) (
 //
 // Source: http-exception.filter.ts; throttler-guard.ts for the header, which is in
 // seconds (calcom.md §4, §9.5).
-func (a API) refused(res *http.Response, body []byte) error {
+//
+// What it says in its own words is left out where bookings are asked for: it can name
+// one, and this error is logged.
+func (a API) refused(res *http.Response, body []byte, silent bool) error {
 	r := &Refused{Status: res.StatusCode}
 	var answer struct {
 		Error lax[struct {
@@ -166,7 +172,7 @@ func (a API) refused(res *http.Response, body []byte) error {
 			Message lax[string] `json:"message"`
 		}] `json:"error"`
 	}
-	if !deep(body) && unmarshal(body, &answer) == nil {
+	if !silent && !deep(body) && unmarshal(body, &answer) == nil {
 		r.Code, r.Says = clip(answer.Error.V.Code.V, 100), clip(answer.Error.V.Message.V, 200)
 	}
 	if a.Key != "" {

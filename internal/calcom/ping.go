@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"handoff"
@@ -43,8 +45,15 @@ func Ping(ctx context.Context, c *http.Client, address, secret string, now time.
 		return fmt.Errorf("nothing answers there (%w); start the server and its TLS proxy: %w", err, handoff.ErrUnavailable)
 	}
 	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // half of one is not ours
 	switch res.StatusCode {
 	case http.StatusOK:
+		var says struct {
+			Result lax[string] `json:"result"`
+		}
+		if unmarshal(answer, &says) != nil || !strings.HasSuffix(says.Result.V, "stored") {
+			return fmt.Errorf("something else than Handoff answers there: %w", handoff.ErrNotFound)
+		}
 		return nil
 	case http.StatusUnauthorized:
 		return fmt.Errorf("it answers that the signature is wrong: the server there has another secret, or something in between changes the body: %w", handoff.ErrUnverified)

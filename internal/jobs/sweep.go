@@ -31,7 +31,7 @@ func (s *Sweep) add(p calcom.Page, missed int) {
 	for _, o := range p.Observations {
 		s.uids[o.UID] = true
 	}
-	s.Changed, s.Missed, s.Unread = len(s.uids), s.Missed+missed, s.Unread+p.Unread
+	s.Changed, s.Missed, s.Unread = len(s.uids), s.Missed+missed, s.Unread+len(p.Unread)
 }
 
 // sweeps reports whether a site's bookings are swept. To list them takes a key.
@@ -50,11 +50,27 @@ func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err
 	for _, w := range claimed {
 		var page Sweep
 		if _, failed := r.page(ctx, w, site, &page); failed != nil {
+			if w.Attempts >= patience {
+				failed = errors.Join(failed, r.Store.SweepFails(ctx, id, plainly(failed)))
+			}
 			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed, calcom.Wait(failed)))
 		}
 		r.tell(id, page)
 	}
 	return len(claimed), nil
+}
+
+// patience is how many attempts in a row may fail before somebody is told: about a
+// minute's.
+const patience = 6
+
+// plainly is what an error of Cal.com's API says to a person.
+func plainly(err error) string {
+	var refused *calcom.Refused
+	if errors.As(err, &refused) {
+		return refused.Error()
+	}
+	return "Cal.com's API does not answer as it should"
 }
 
 // page asks for one page, keeps it, and counts it into what the sweep came to. more
@@ -76,9 +92,11 @@ func (r *Runner) page(ctx context.Context, w store.Work, site Site, sum *Sweep) 
 	}
 	sum.add(p, missed)
 	if !more {
-		err = r.Store.CheckWebhook(ctx, w.Site)
+		if err := r.Store.CheckWebhook(ctx, w.Site); err != nil {
+			r.Log.Warn("looking how the webhook does failed; the next sweep looks again", "site", w.Site, "err", err)
+		}
 	}
-	return more, err
+	return more, nil
 }
 
 // ask asks for one page. Pages that cannot be had get smaller with each attempt, down
@@ -89,10 +107,18 @@ func ask(ctx context.Context, site Site, at store.Place, take int) (calcom.Page,
 	if take > 1 || !errors.Is(err, calcom.ErrUnreadable) {
 		return p, err
 	}
-	if _, behind := site.API.Changed(ctx, site.Trust, at.Since, at.Skip+1, 1); behind != nil {
-		return p, err // Cal.com is away
+	behind, away := site.API.Changed(ctx, site.Trust, at.Since, at.Skip+1, 1)
+	if away != nil {
+		return p, err
 	}
-	return calcom.Page{Size: 1, Unread: 1}, nil
+	if again, err := site.API.Changed(ctx, site.Trust, at.Since, at.Skip, take); !errors.Is(err, calcom.ErrUnreadable) {
+		return again, err // it was Cal.com that was away for a moment
+	}
+	odd := handoff.Unread{At: at.Since, Key: handoff.UnreadKey("the last")}
+	if len(behind.Observations) > 0 {
+		odd.Key = handoff.UnreadKey("before " + behind.Observations[0].UID)
+	}
+	return calcom.Page{Size: 1, Unread: []handoff.Unread{odd}}, nil
 }
 
 // tell logs what a person should know of a page.

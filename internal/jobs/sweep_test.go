@@ -247,3 +247,108 @@ func TestManySweepAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A Cal.com that is away for a moment, and back when the next booking is asked for,
+// takes no booking with it.
+func TestFlappingCalcomLosesNothing(t *testing.T) {
+	f := newSweeper(t)
+	leads, _ := f.bookMany(5)
+	broken := 0 // questions that break from now on
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken > 0 {
+			broken--
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		f.sim.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	broken = 7 // down to one booking, and the first question about that one
+	for range 8 {
+		f.runner.Once(t.Context(), store.KindSweep)
+		f.pass(10 * time.Minute)
+	}
+	for range 40 {
+		f.runner.Once(t.Context(), store.KindSweep)
+		f.pass(10 * time.Second)
+	}
+	f.work()
+	for i, id := range leads {
+		if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != "booked" {
+			t.Errorf("lead %d: %s, %v", i, d.Stage, err)
+		}
+	}
+	for _, w := range f.waiting() {
+		if w.Reason == handoff.BookingUnreadable {
+			t.Errorf("%+v", w)
+		}
+	}
+}
+
+func (f *office) waiting() []store.FailureView {
+	f.t.Helper()
+	list, err := f.db.Failures(f.t.Context(), store.FailureFilter{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return list
+}
+
+// Who cannot read Cal.com's list at all, because the key is no longer good, hears of it
+// within minutes; and no more of it once the key is.
+func TestDeadSweepIsTold(t *testing.T) {
+	f := newSweeper(t)
+	good := f.runner.Sites[site].API
+	bad := *good
+	bad.Key = "cal_revoked"
+	s := f.runner.Sites[site]
+	s.API = &bad
+	f.runner.Sites[site] = s
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	for range 180 {
+		f.runner.Once(t.Context(), store.KindSweep)
+		f.pass(time.Second)
+		if len(f.waiting()) > 0 {
+			break
+		}
+	}
+	list := f.waiting()
+	if len(list) != 1 || list[0].Reason != handoff.SweepFailing || list[0].Detail != "the API refuses our key (401)" {
+		t.Fatalf("%+v", list)
+	}
+	s.API = good
+	f.runner.Sites[site] = s
+	f.pass(10 * time.Minute)
+	if n := f.runner.Once(t.Context(), store.KindSweep); n != 1 || len(f.waiting()) != 0 {
+		t.Errorf("%d pages, %+v", n, f.waiting())
+	}
+}
+
+// What keeps Cal.com from being asked too often is kept: a page waits as long as it says.
+func TestSweepWaitsAsLongAsCalcomSays(t *testing.T) {
+	f := newSweeper(t)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-RateLimit-Reset-Default", "40")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer proxy.Close()
+	f.runner.Sites[site].API.Base = proxy.URL
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	f.runner.Once(t.Context(), store.KindSweep)
+	f.pass(39 * time.Second)
+	if claimed, err := f.db.Claim(t.Context(), site, store.KindSweep, 1); err != nil || len(claimed) != 0 {
+		t.Errorf("asked again too early: %+v, %v", claimed, err)
+	}
+	f.pass(2 * time.Second)
+	if claimed, err := f.db.Claim(t.Context(), site, store.KindSweep, 1); err != nil || len(claimed) != 1 {
+		t.Errorf("not asked again: %+v, %v", claimed, err)
+	}
+}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"handoff"
 )
 
 // looked is how many listed bookings an alarm looks through for those that tell
 // something: a site's own stand among those of the account's other calendars.
-const looked = 5 * handoff.RecentBookings
+const looked = 3 * handoff.RecentBookings
 
 // CheckWebhook opens the failure of a site whose webhook is silent or loses bookings,
 // with the likely cause, and settles it once it does neither. It is for after a sweep.
@@ -34,35 +33,36 @@ func (db *DB) CheckWebhook(ctx context.Context, site string) error {
 
 // signs reads how a site's webhook does.
 func (db *DB) signs(ctx context.Context, q querier, site string) (handoff.Signs, error) {
-	s := handoff.Signs{Unproven: map[handoff.Reason]int{}}
-	all, err := readListed(ctx, q, fmt.Sprintf(`l.site = $1 ORDER BY l.made_at DESC, l.uid, b.seat LIMIT %d`, looked), site)
+	s := handoff.Signs{Failed: map[handoff.Reason]int{}}
+	newest := fmt.Sprintf(`(SELECT * FROM listed WHERE site = $1 AND EXISTS (SELECT 1 FROM observations o WHERE o.site = listed.site AND o.uid = listed.uid)
+		ORDER BY made_at DESC, uid LIMIT %d)`, looked)
+	all, err := readListed(ctx, q, newest, `ORDER BY l.made_at DESC, l.uid, b.seat`, site)
 	if err != nil {
 		return s, err
 	}
-	oldest := time.Time{}
 	for i := range all {
 		if all[i].Tells(db.now()) && len(s.Recent) < handoff.RecentBookings {
 			s.Recent = append(s.Recent, all[i])
-			oldest = all[i].Made
 		}
 	}
-	if oldest.IsZero() {
+	since := s.Trouble()
+	if since.IsZero() {
 		return s, nil
 	}
 	rows, err := q.QueryContext(ctx, `
-		SELECT reason, sum(count) FROM failures WHERE site = $1 AND NOT verified AND last_at >= $2 GROUP BY reason`, site, stamp{oldest})
+		SELECT reason, sum(count) FROM failures WHERE site = $1 AND digest <> '' AND last_at >= $2 GROUP BY reason`, site, stamp{since})
 	if _, err := collect(rows, err, func(r *sql.Rows) (struct{}, error) {
 		var reason handoff.Reason
 		var n int
 		err := r.Scan(&reason, &n)
-		s.Unproven[reason] = n
+		s.Failed[reason] = n
 		return struct{}{}, err
 	}); err != nil {
 		return s, fmt.Errorf("failures: %w", err)
 	}
 	for i := range all {
-		if all[i].WebhookAt.After(oldest) {
-			s.Verified++
+		if all[i].WebhookAt.After(since) {
+			s.Told++
 		}
 	}
 	return s, nil
@@ -94,5 +94,27 @@ func (db *DB) alarm(ctx context.Context, tx *txn, site string, reason handoff.Re
 	}, subject: webhookSubject, verified: true})
 }
 
-// webhookSubject is the subject of failures about a site's webhook.
-const webhookSubject = "webhook"
+// Subjects of failures about a site's connection.
+const (
+	webhookSubject = "webhook"
+	sweepSubject   = "sweep"
+)
+
+// SweepFails opens the failure of a site whose list of bookings cannot be read, unless
+// it is open. It settles itself with the next page.
+func (db *DB) SweepFails(ctx context.Context, site, detail string) error {
+	return db.tx(ctx, func(tx *txn) error {
+		return db.failOnce(ctx, tx, failure{Failure: handoff.Failure{
+			Site: site, Kind: handoff.FailedSite, Reason: handoff.SweepFailing, Detail: detail, ReceivedAt: db.now(), Deliveries: 1,
+		}, subject: sweepSubject, verified: true})
+	})
+}
+
+// settleSubject settles what is open about a subject.
+func (db *DB) settleSubject(ctx context.Context, tx *txn, site, subject, by string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE failures SET settled_at = $1, settled_by = $2 WHERE site = $3 AND subject = $4 AND settled_at IS NULL`,
+		stamp{db.now()}, by, site, subject); err != nil {
+		return fmt.Errorf("failure: %w", err)
+	}
+	return nil
+}

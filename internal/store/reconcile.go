@@ -277,6 +277,18 @@ type stored struct {
 
 // writeBookings writes the bookings that are not as they were.
 func (r *reconciliation) writeBookings(ctx context.Context) error {
+	known, fresh := seen{}, seen{}
+	for key := range r.before {
+		known.add(key.UID)
+	}
+	for key := range r.after {
+		if _, old := known[key.UID]; !old {
+			fresh.add(key.UID)
+		}
+	}
+	if err := named(ctx, r.tx, r.site, fresh.all()); err != nil {
+		return err
+	}
 	var rows [][]any
 	for _, key := range slices.SortedFunc(maps.Keys(r.after), compareBookings) {
 		b, tie := r.after[key], r.ties[key]

@@ -41,8 +41,8 @@ type Place struct {
 // A Swept is a page that Cal.com answered with.
 type Swept struct {
 	Observations []handoff.Observation
-	Unread       int       // bookings that could not be read
-	Size         int       // bookings in it, those included
+	Unread       []handoff.Unread
+	Size         int       // bookings in it, also those that could not be read
 	Last         time.Time // when the last of them changed; zero: none says so
 	More         bool      // there may be more behind it
 }
@@ -94,7 +94,11 @@ func (db *DB) goBack(ctx context.Context, tx *txn, site string, since time.Time)
 	if err != nil || !since.Before(row.place().Since) {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET reached = $2, skip = 0, began_from = $2 WHERE site = $1`, site, stamp{since}); err != nil {
+	began := row.began
+	if began.IsZero() || since.Before(began.Time) {
+		began = stamp{since}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE sweeps SET reached = $2, skip = 0, began_from = $3 WHERE site = $1`, site, stamp{since}, began); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
@@ -151,10 +155,7 @@ func (r sweepRow) place() Place {
 // after is the row after a page that was asked for at a place. Within the sweep it
 // goes on where the page ends; behind the last page the next one is prepared.
 func (r sweepRow) after(at Place, s Swept, now time.Time) sweepRow {
-	last := at.Since
-	if s.Last.After(last) {
-		last = s.Last
-	}
+	last := latest(at.Since, s.Last)
 	switch {
 	case s.More && last.After(at.Since):
 		r.reached, r.skip = stamp{last}, 0
@@ -181,6 +182,13 @@ func (r sweepRow) after(at Place, s Swept, now time.Time) sweepRow {
 	return r
 }
 
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // KeepSwept stores a page that was asked for at a place, and how far the sweep is;
 // the next page is due at once, and the next sweep after a while. It returns how many
 // bookings nobody had told of before. What is not the site's own is left out, as
@@ -198,13 +206,16 @@ func (db *DB) KeepSwept(ctx context.Context, w Work, at Place, s Swept, eventTyp
 		if missed, err = unheard(ctx, tx, w.Site, facts); err != nil {
 			return err
 		}
-		if err := db.keepListed(ctx, tx, w.Site, s.Observations); err != nil {
+		if err := db.keepListed(ctx, tx, w.Site, s.Observations, facts); err != nil {
 			return err
 		}
 		if err := db.observe(ctx, tx, facts, func(*fact) {}); err != nil {
 			return err
 		}
-		if err := db.failUnread(ctx, tx, w.Site, s.Unread); err != nil {
+		if err := db.failUnread(ctx, tx, w.Site, at, s); err != nil {
+			return err
+		}
+		if err := db.settleSubject(ctx, tx, w.Site, sweepSubject, "Cal.com's list was read"); err != nil {
 			return err
 		}
 		if err := db.finish(ctx, tx, w); err != nil {

@@ -19,6 +19,9 @@ func (s *Sim) keyed(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// fieldsVersion is the cal-api-version that has the booking fields.
+const fieldsVersion = "2026-06-12"
+
 func success(w http.ResponseWriter, status int, data any) {
 	writeJSON(w, status, object{{"status", "success"}, {"data", data}})
 }
@@ -52,18 +55,35 @@ func (s *Sim) typeOf(w http.ResponseWriter, r *http.Request) (EventType, bool) {
 	return et, true
 }
 
-// apiEventTypes is EventTypeOutput_2024_06_14, without what nobody reads here. The
-// questions that every event type has come first.
+// apiEventTypes lists event types. Of the organizer's own, hidden questions are left
+// out, and none at all is 404: event-types.controller.ts, getEventTypes.
 func (s *Sim) apiEventTypes(w http.ResponseWriter, r *http.Request) {
-	data := []object{}
+	data, team := []object{}, ofPath(r)
 	for _, et := range s.EventTypes() {
-		if et.Team == ofPath(r) {
-			data = append(data, apiEventType(et))
+		if et.Team != team {
+			continue
 		}
+		if team == 0 {
+			et.Questions = slices.DeleteFunc(slices.Clone(et.Questions), func(q Question) bool { return q.Hidden })
+		}
+		data = append(data, apiEventType(et))
+	}
+	if len(data) == 0 && team == 0 {
+		s.apiError(w, r, http.StatusNotFound, "NotFoundException", "Event types not found")
+		return
 	}
 	success(w, http.StatusOK, data)
 }
 
+// apiOneEventType shows one, with its hidden questions.
+func (s *Sim) apiOneEventType(w http.ResponseWriter, r *http.Request) {
+	if et, ok := s.typeOf(w, r); ok {
+		success(w, http.StatusOK, apiEventType(et))
+	}
+}
+
+// apiEventType is EventTypeOutput_2024_06_14, without what nobody reads here. The
+// questions that every event type has come first.
 func apiEventType(et EventType) object {
 	fields := []object{
 		{{"isDefault", true}, {"type", "name"}, {"slug", "name"}, {"required", true}},
@@ -102,10 +122,12 @@ func apiEventType(et EventType) object {
 //	400  a slug that is there already, or none
 //	404  no such event type, or an older generation
 func (s *Sim) apiAddQuestions(w http.ResponseWriter, r *http.Request) {
-	if s.Generation().direct() {
+	if s.Generation().direct() || r.Header.Get("cal-api-version") != fieldsVersion {
 		s.apiError(w, r, http.StatusNotFound, "NotFoundException", "Cannot POST "+r.URL.Path)
 		return
 	}
+	s.adding.Lock()
+	defer s.adding.Unlock()
 	et, ok := s.typeOf(w, r)
 	if !ok {
 		return
@@ -166,7 +188,15 @@ func (h hook) output() object {
 	}
 }
 
-func (s *Sim) apiWebhooks(w http.ResponseWriter, _ *http.Request, of int) {
+// apiWebhooks lists webhooks, 250 at most: SkipTakePagination.
+func (s *Sim) apiWebhooks(w http.ResponseWriter, r *http.Request, of int) {
+	q := r.URL.Query()
+	take, skip := 250, 0
+	for name, into := range map[string]*int{"take": &take, "skip": &skip} {
+		if n, err := strconv.Atoi(q.Get(name)); err == nil {
+			*into = n
+		}
+	}
 	s.mu.Lock()
 	data := []object{}
 	for _, h := range s.hooks {
@@ -175,7 +205,8 @@ func (s *Sim) apiWebhooks(w http.ResponseWriter, _ *http.Request, of int) {
 		}
 	}
 	s.mu.Unlock()
-	success(w, http.StatusOK, data)
+	data = data[min(max(skip, 0), len(data)):]
+	success(w, http.StatusOK, data[:min(max(take, 1), 250, len(data))])
 }
 
 // webhookBody is CreateWebhookInputDto; what is left out stays as it is.

@@ -92,12 +92,15 @@ func (s *Sim) prepare(ev event) []*Delivery {
 	defer s.mu.Unlock()
 	var now []*Delivery
 	at := s.now()
-	of := 0
+	of, team := 0, 0
 	if row, err := s.find(ev.uid); err == nil {
 		of = row.EventType
+		if et, err := s.eventType(of); err == nil {
+			team = et.Team
+		}
 	}
-	for i, h := range s.hooks {
-		if h.gone || h.Inactive || h.EventType != 0 && h.EventType != of || len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger) {
+	for i, h := range s.hooks { // a user's own is not sent for a team's event types (calcom.md §1.6)
+		if h.gone || h.Inactive || h.EventType != 0 && h.EventType != of || h.EventType == 0 && team != 0 || len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger) {
 			continue
 		}
 		f := s.takeFaults()

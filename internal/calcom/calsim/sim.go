@@ -121,7 +121,8 @@ type Sim struct {
 	closed     bool
 	limiter    window
 
-	types atomic.Pointer[[]EventType] // replaced whole when a question is added
+	types  atomic.Pointer[[]EventType] // replaced whole when a question is added
+	adding sync.Mutex                  // who adds one
 }
 
 // hook is a registered webhook and whether a 410 has switched it off.

@@ -71,6 +71,7 @@ func (s *Sim) routes() http.Handler {
 	for _, of := range []string{"", "/teams/{team}"} {
 		types := "/v2" + of + "/event-types"
 		mux.HandleFunc("GET "+types, s.api(s.keyed(s.apiEventTypes)))
+		mux.HandleFunc("GET "+types+"/{type}", s.api(s.keyed(s.apiOneEventType)))
 		mux.HandleFunc("POST "+types+"/{type}/booking-fields", s.api(s.keyed(s.apiAddQuestions)))
 		s.webhookRoutes(mux, types+"/{type}/webhooks")
 	}

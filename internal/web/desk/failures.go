@@ -62,7 +62,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 	}{
 		{failureGroup{
 			ID: "connection", Title: "The connection with Cal.com",
-			What: "Something is wrong with how this site and Cal.com talk. The leads are right; each of these settles itself once it is well.",
+			What: "Something is wrong with how this site and Cal.com talk. Each of these settles itself once it is well.",
 		}, store.FailureFilter{Kind: handoff.FailedSite}},
 		{failureGroup{
 			ID: "signed", Title: "Signed by Cal.com", None: "Nothing here.",

@@ -2,8 +2,10 @@ package desk
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,27 +50,35 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 	page := statementsPage{frame: f, Many: len(d.Sites) > 1}
 	for _, s := range d.Sites {
 		site := statementSite{ID: s.ID, Name: s.Name, Zone: zoneWords(s.TimeZone), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
+		first, end := dayOf(s, d.Now(), 1-statementDays), dayOf(s, d.Now(), 1)
+		all, err := d.Store.Statement(r.Context(), s.ID, first, end, s.rules())
+		if err != nil {
+			return err
+		}
+		if !all.AsOf.IsZero() {
+			site.Read, site.Since = soon(all.AsOf, d.Now(), s.TimeZone), soon(all.Since, d.Now(), s.TimeZone)
+		}
 		for i := range statementDays {
-			st, err := d.statementOf(r, s, d.Now().In(s.TimeZone).AddDate(0, 0, -i))
-			if err != nil {
-				return err
-			}
-			if st.AsOf.IsZero() || !st.To.After(st.Since) && len(st.Listed) == 0 {
+			st := all.Part(dayOf(s, d.Now(), -i), dayOf(s, d.Now(), 1-i))
+			if !st.Read() && len(st.Listed) == 0 {
 				break
 			}
-			site.Read, site.Since = soon(st.AsOf, d.Now(), s.TimeZone), soon(st.Since, d.Now(), s.TimeZone)
-			site.Days = append(site.Days, d.statementRow(s, st))
+			site.Days = append(site.Days, d.statementRow(s, &st))
 		}
 		page.Sites = append(page.Sites, site)
 	}
 	return d.render(w, http.StatusOK, "statements", page)
 }
 
-// statementOf reads the statement of the day that a time lies in.
-func (d *Desk) statementOf(r *http.Request, s Site, t time.Time) (*handoff.Statement, error) {
+// dayOf is when a day of a site begins: that of a time, or so many days later.
+func dayOf(s Site, t time.Time, later int) time.Time {
 	y, m, day := t.In(s.TimeZone).Date()
-	st, err := d.Store.Statement(r.Context(), s.ID, time.Date(y, m, day, 0, 0, 0, 0, s.TimeZone), time.Date(y, m, day+1, 0, 0, 0, 0, s.TimeZone))
-	return &st, err
+	return time.Date(y, m, day+later, 0, 0, 0, 0, s.TimeZone)
+}
+
+// rules are those of a site's rules that a statement goes by.
+func (s Site) rules() handoff.Rules {
+	return handoff.Rules{Ignore: s.Ignore, EventTypes: slices.Collect(maps.Keys(s.EventTypes))}
 }
 
 func (d *Desk) statementRow(s Site, st *handoff.Statement) statementDay {
@@ -83,14 +93,14 @@ func (d *Desk) statementRow(s Site, st *handoff.Statement) statementDay {
 // statementState says in a word whether a statement holds.
 func statementState(st *handoff.Statement) badge {
 	switch {
-	case !st.Covered():
-		return badge{"Read in part", "wait"}
-	case st.Accounted() < len(st.Listed):
-		return badge{"Being worked", "wait"}
-	case st.Complete():
-		return badge{"Complete", "good"}
 	case st.Unread != "" || len(st.Unlisted) > 0:
 		return badge{"Not whole", "care"}
+	case st.Accounted() < st.Bookings():
+		return badge{"Not accounted for", "wait"}
+	case !st.Covered():
+		return badge{"Read in part", "wait"}
+	case st.Complete():
+		return badge{"Complete", "good"}
 	}
 	return badge{"So far", "new"}
 }
@@ -101,14 +111,18 @@ type statementPage struct {
 	Sentence string
 	Notes    []string
 	Rows     []accountRow
+	More     int // that are not shown
 	Unlisted []accountRow
 	Rules    []handoff.IgnoreRule // that ignore something here
 	Zone     string
 }
 
+// maxAccounts is how many bookings a statement's page shows.
+const maxAccounts = 1000
+
 // An accountRow is where one booking has gone.
 type accountRow struct {
-	UID     string
+	UID     string // empty for one of another event type
 	Name    string // of the lead that it is tied to
 	Made    moment
 	Type    string
@@ -122,7 +136,7 @@ type accountRow struct {
 var accounts = map[handoff.Account]badge{
 	handoff.AccountTied: {"Tied to a lead", "good"}, handoff.AccountQueued: {"In the failure queue", "care"},
 	handoff.AccountIgnored: {"Ignored by a rule", "end"}, handoff.AccountOtherType: {"Another event type", "plain"},
-	handoff.AccountOpen: {"Being worked", "wait"},
+	handoff.AccountOpen: {"Not accounted for, or not yet", "wait"},
 }
 
 var told = map[handoff.Told]string{handoff.ToldInTime: "in time", handoff.ToldLate: "late", handoff.ToldNever: "none came"}
@@ -139,7 +153,7 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, handoff.ErrNotFound)
 	}
-	st, err := d.statementOf(r, s, t)
+	st, err := d.Store.Statement(r.Context(), s.ID, t, dayOf(s, t, 1), s.rules())
 	if err != nil {
 		return err
 	}
@@ -157,9 +171,10 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 			page.Rules = append(page.Rules, rule)
 		}
 	}
-	for i := range st.Listed {
+	for i := range st.Listed[:min(len(st.Listed), maxAccounts)] {
 		page.Rows = append(page.Rows, accountOf(s, &st.Listed[i]))
 	}
+	page.More = len(st.Listed) - len(page.Rows)
 	for _, u := range st.Unlisted {
 		page.Unlisted = append(page.Unlisted, accountRow{UID: u.UID, Made: madeAt(u.Made, s), Lead: u.Lead})
 	}
@@ -176,7 +191,7 @@ func accountOf(s Site, l *handoff.Listed) accountRow {
 	if slug, ours := s.EventTypes[l.EventType]; ours {
 		row.Type = s.service(slug)
 	}
-	if l.Account() == handoff.AccountOtherType {
+	if l.UID == "" {
 		row.Webhook = ""
 	}
 	return row
