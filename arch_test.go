@@ -12,7 +12,7 @@ import (
 // by its path below the module, without "internal/".
 var floors = [][]string{
 	{"", "csp"}, // the words and the rules, and policies: standard library only
-	{"calcom/calsim", "calcom", "store", "content", "pgtest"},
+	{"calcom/calsim", "calcom", "store", "content", "notify", "pgtest"},
 	{"web/public", "web/desk"}, // the pages of web, each a room of its own
 	{"web", "jobs"},            // what drives the rest: requests and the clock
 	{"app"},                    // wires them

@@ -46,6 +46,7 @@ type Context struct {
 	Landing  string            `json:"landing,omitempty"`  // path of the first page seen
 	Referrer string            `json:"referrer,omitempty"` // origin and path, without a query
 	Campaign map[string]string `json:"campaign,omitempty"` // utm_* and click IDs (gclid, fbclid, …)
+	TimeZone string            `json:"timeZone,omitempty"` // IANA name, as the visitor's browser told it
 }
 
 // A Lead is the record that a submission opened.

@@ -95,6 +95,8 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-leads", address: "/desk/"},
 		{name: "desk-lead", address: "/desk/leads/" + string(h.detail(t, twice).ID)},
 		{name: "desk-failures", address: "/desk/failures"},
+		{name: "desk-reminders", address: "/desk/reminders"},
+		{name: "stop", address: "/stop/" + free},
 		{name: "desk-statements", address: "/desk/statements"},
 		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
 	}

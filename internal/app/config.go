@@ -37,8 +37,10 @@ type Config struct {
 	ReferenceKeys []Secret `yaml:"reference_keys"`
 	// TrustedProxies are addresses or networks whose X-Forwarded-For and
 	// X-Forwarded-Host are believed. Empty: none.
-	TrustedProxies []string     `yaml:"trusted_proxies"`
-	Sites          []SiteConfig `yaml:"sites"`
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Mail is the mail server. Empty: no mail is sent.
+	Mail  MailConfig   `yaml:"mail"`
+	Sites []SiteConfig `yaml:"sites"`
 
 	dir string
 }
@@ -52,6 +54,8 @@ type SiteConfig struct {
 	Calcom   CalcomConfig    `yaml:"calcom"`
 	Pipeline *PipelineConfig `yaml:"pipeline"` // nil: handoff.DefaultPipeline
 	Ignore   []IgnoreConfig  `yaml:"ignore"`   // bookings that need nobody
+	// Reminders to who sent a form and did not book.
+	Reminders RemindersConfig `yaml:"reminders"`
 }
 
 // A CalcomConfig is a site's Cal.com account.
@@ -247,6 +251,9 @@ func (s *SiteConfig) check() error {
 		if err := s.pipeline().Check(); err != nil {
 			return fmt.Errorf("pipeline: %w", err)
 		}
+	}
+	if err := s.Reminders.check(); err != nil {
+		return fmt.Errorf("reminders.%w", err)
 	}
 	return handoff.CheckIgnore(s.ignore())
 }

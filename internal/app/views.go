@@ -27,6 +27,14 @@ type LeadView struct {
 	Submissions []SubmissionView `json:"submissions"`
 	Bookings    []BookingView    `json:"bookings"`
 	History     []ChangeView     `json:"history"`
+	Reminders   []ReminderView   `json:"reminders"`
+}
+
+// A ReminderView is one reminder to the lead.
+type ReminderView struct {
+	Number int                   `json:"number"`
+	State  handoff.ReminderState `json:"state"`
+	At     time.Time             `json:"at"`
 }
 
 // A SubmissionView is one form that the lead sent.
@@ -67,7 +75,10 @@ func ViewLead(d store.LeadDetail) LeadView {
 	v := LeadView{
 		ID: d.ID, Site: d.Site, Service: d.Service, Name: d.Name, Email: d.Email, Phone: d.Phone, Stage: d.Stage,
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
-		Submissions: []SubmissionView{}, Bookings: []BookingView{}, History: []ChangeView{},
+		Submissions: []SubmissionView{}, Bookings: []BookingView{}, History: []ChangeView{}, Reminders: []ReminderView{},
+	}
+	for _, r := range d.Reminders {
+		v.Reminders = append(v.Reminders, ReminderView(r))
 	}
 	for _, s := range d.Submissions {
 		v.Submissions = append(v.Submissions, SubmissionView{

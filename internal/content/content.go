@@ -9,6 +9,7 @@
 //	pages/<slug>.md     other pages: about, privacy …
 //	proof/<slug>.md     testimonials and cases (or .yaml, with the text under body)
 //	posts/<slug>.md     the blog, if there is one
+//	mail/reminder-N.md  letters to leads that did not book, if there are any
 //
 // Markdown files begin with a front matter in YAML between two lines "---".
 // [Load] checks everything when the program starts, so a page never meets a
@@ -59,6 +60,8 @@ type Site struct {
 	Pages      []*Page    // by slug
 	Proof      []*Proof   // newest first
 	Posts      []*Post    // newest first
+
+	Reminders map[int]*Mail // to leads that did not book, by their numbers: 1, 2 …
 }
 
 // An Address is a postal address. Parts that do not apply are empty.

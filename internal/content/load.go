@@ -26,6 +26,11 @@ func Load(fsys fs.FS) (*Site, error) {
 	for _, f := range l.folder("proof", ".md", ".yaml") {
 		s.Proof = append(s.Proof, l.proof(f))
 	}
+	s.Reminders = map[int]*Mail{}
+	for _, f := range l.folder("mail", ".md") {
+		number, m := l.mail(f)
+		s.Reminders[number] = m
+	}
 	for _, f := range l.folder("posts", ".md") {
 		s.Posts = append(s.Posts, l.post(f))
 	}

@@ -8,7 +8,7 @@ import (
 
 // reserved are first path segments that belong to the program.
 var reserved = []string{
-	"api", "assets", "book", "booked", "desk", "healthz", "metrics", "posts", "readyz", "services", "start", "webhooks",
+	"api", "assets", "book", "booked", "desk", "healthz", "metrics", "posts", "readyz", "services", "start", "stop", "webhooks",
 }
 
 // page reads pages/<slug>.md.

@@ -21,6 +21,8 @@ type Site struct {
 	handoff.Rules
 	Trust calcom.Trust // judges the references in answers
 	API   *calcom.API  // nil: Cal.com is never asked
+	// Reminders to who did not book. Nil: there are none.
+	Reminders *Reminders
 }
 
 // A Runner does the work that is due until its context ends.
@@ -48,6 +50,7 @@ func (r *Runner) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.applyRules(ctx) })
+	wg.Go(func() { r.remindAll(ctx) })
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
 	wg.Go(func() {
 		r.startSweep(ctx)

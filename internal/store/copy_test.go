@@ -67,6 +67,11 @@ func (h *harness) full() {
 	h.ask("asked later")
 	h.must(h.StartSweep(ctx, "another", site))
 	h.page(store.Swept{Size: 100, Last: h.now().Add(-time.Minute), More: true, Observations: []handoff.Observation{h.made("elsewhere", 8, h.now(), "")}})
+	h.must(h.StopReminders(ctx, site, first.ID))
+	waiting := h.submit("waiting", "Waiting")
+	if _, ok, err := h.ClaimReminder(ctx, site, waiting.Lead, func(handoff.Waiting) int { return 2 }, time.UTC); !ok || err != nil {
+		h.t.Fatal(ok, err)
+	}
 	for _, email := range []string{"Zoe@example.com", "anna@example.com", "émile@example.com"} {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}

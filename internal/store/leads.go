@@ -246,6 +246,7 @@ type LeadDetail struct {
 	Submissions []handoff.Submission // oldest first
 	Bookings    []handoff.Booking    // by their start
 	History     []handoff.Change     // oldest first
+	Reminders   []SentReminder       // by number
 	Facts       []Fact               // oldest first, by when we heard them; the newest 500
 }
 
@@ -291,7 +292,7 @@ func (db *DB) LeadOfSite(ctx context.Context, site string, id handoff.LeadID) (L
 		return LeadDetail{}, unavailable(err)
 	}
 	d := LeadDetail{Lead: lead}
-	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d)); err != nil {
+	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d), db.readReminders(ctx, &d)); err != nil {
 		return LeadDetail{}, unavailable(err)
 	}
 	if d.Bookings, err = bookingsOf(ctx, db.read, site, id); err != nil {

@@ -140,6 +140,9 @@ func (db *DB) Close() error {
 	return errors.Join(db.read.Close(), db.write.Close())
 }
 
+// Now is the store's clock.
+func (db *DB) Now() time.Time { return db.now() }
+
 // Ping reports whether the store can be written: a server that cannot keep a
 // webhook is not ready.
 func (db *DB) Ping(ctx context.Context) error {

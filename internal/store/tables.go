@@ -22,6 +22,8 @@ var tables = []table{
 	{"due", []string{"site", "kind", "key"}},
 	{"sweeps", []string{"site"}},
 	{"listed", []string{"site", "uid"}},
+	{"reminders", []string{"site", "lead_id", "number"}},
+	{"stops", []string{"site", "email"}},
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
 }

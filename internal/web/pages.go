@@ -89,7 +89,7 @@ func (s *Server) notFound(http.ResponseWriter, *http.Request, *Site) error {
 
 // robots keeps crawlers from the pages that belong to one visitor, and from the desk.
 func (s *Server) robots(w http.ResponseWriter, _ *http.Request, site *Site) error {
-	plain(w, http.StatusOK, "User-agent: *\nDisallow: /book/\nDisallow: /booked/\nDisallow: /desk/\nDisallow: /webhooks/\n\nSitemap: "+site.Content.URL+"/sitemap.xml\n")
+	plain(w, http.StatusOK, "User-agent: *\nDisallow: /book/\nDisallow: /booked/\nDisallow: /stop/\nDisallow: /desk/\nDisallow: /webhooks/\n\nSitemap: "+site.Content.URL+"/sitemap.xml\n")
 	return nil
 }
 

@@ -186,6 +186,8 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("POST /book/{reference}/heard", s.page(s.heard))
 	mux.HandleFunc("GET /booked/{reference}", s.page(s.booked))
 	mux.HandleFunc("GET /booked/{reference}/calendar.ics", s.page(s.calendarFile))
+	mux.HandleFunc("GET /stop/{reference}", s.page(s.stop))
+	mux.HandleFunc("POST /stop/{reference}", s.page(s.stopped))
 	mux.HandleFunc("GET /posts", s.page(s.posts))
 	mux.HandleFunc("GET /posts/{post}", s.page(s.post))
 	mux.HandleFunc("GET /{page}", s.page(s.textPage))

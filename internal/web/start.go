@@ -26,7 +26,8 @@ const (
 	maxForm  = 64 << 10        // bytes of a sent form
 	minFill  = 2 * time.Second // people need longer, machines do not
 	maxFill  = 24 * time.Hour
-	contextF = "context" // hidden field with the visit, for browsers without cookies
+	contextF = "context"   // hidden field with the visit, for browsers without cookies
+	zoneF    = "time_zone" // hidden field that the page's script fills in
 )
 
 // startForm shows a service's intake form.
@@ -36,7 +37,7 @@ func (s *Server) startForm(w http.ResponseWriter, r *http.Request, site *Site) e
 		return handoff.ErrNotFound
 	}
 	p := public.NewStart(site.Content, v, s.newFormToken(site, v))
-	p.Hidden = map[string]string{contextF: encodeVisit(s.visit(r, site))}
+	p.Hidden = map[string]string{contextF: encodeVisit(s.visit(r, site)), zoneF: ""}
 	w.Header().Set("Cache-Control", "no-store")
 	s.remember(w, r, site)
 	s.render(w, http.StatusOK, p)
@@ -93,7 +94,7 @@ func (s *Server) showProblems(w http.ResponseWriter, site *Site, v *content.Serv
 	}
 	p := public.NewStart(site.Content, v, token)
 	p.Values, p.Errors = sent, problems
-	p.Hidden = map[string]string{contextF: sent.Get(contextF)}
+	p.Hidden = map[string]string{contextF: sent.Get(contextF), zoneF: sent.Get(zoneF)}
 	w.Header().Set("Cache-Control", "no-store")
 	s.render(w, http.StatusUnprocessableEntity, p)
 }
@@ -119,6 +120,7 @@ func (s *Server) readSubmission(site *Site, v *content.Service, f url.Values) (h
 		f.Del(public.FieldHoneypot)
 	}
 	visit, _ := decodeVisit(f.Get(contextF))
+	visit.TimeZone = zone(f.Get(zoneF))
 	sub := handoff.Submission{
 		Site: site.ID, Service: v.Slug, Form: form,
 		Name: field(f, public.FieldName), Email: field(f, public.FieldEmail), Message: field(f, public.FieldMessage),
@@ -152,6 +154,21 @@ func (s *Server) readSubmission(site *Site, v *content.Service, f url.Values) (h
 		}
 	}
 	return sub, problems
+}
+
+// maxZone is the longest name of a time zone, in bytes; the longest there is has 32.
+const maxZone = 64
+
+// zone is the name of a time zone that there is; empty for anything else that a browser
+// sent.
+func zone(name string) string {
+	if len(name) > maxZone || name == "Local" {
+		return ""
+	}
+	if _, err := time.LoadLocation(name); err != nil {
+		return ""
+	}
+	return name
 }
 
 // field reads one line or text, trimmed, with the line ends of a browser made one kind.

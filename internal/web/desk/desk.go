@@ -36,6 +36,9 @@ type Site struct {
 	EventTypes map[int64]string
 	Swept      bool                 // Cal.com's list of bookings is read
 	Ignore     []handoff.IgnoreRule // by which bookings need nobody
+	Letters    []Letter             // to who did not book
+	Reminds    bool                 // they are sent
+	Quiet      string               // hours in which none are, in words; empty: at any
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -120,6 +123,7 @@ func (d *Desk) routes() http.Handler {
 	mux.Handle("GET /desk/statements", d.session(d.signedIn(d.statements)))
 	mux.Handle("GET /desk/statements/{site}/{day}", d.session(d.signedIn(d.statement)))
 	mux.Handle("POST /desk/statements/{site}/sweep", d.session(d.signedIn(d.sweepNow)))
+	mux.Handle("GET /desk/reminders", d.session(d.signedIn(d.reminders)))
 	mux.Handle("GET /desk", http.RedirectHandler("/desk/", http.StatusMovedPermanently))
 	mux.Handle("/", d.session(d.signedIn(func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound })))
 	return mux

@@ -2,7 +2,9 @@ package desk
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +51,9 @@ func timeline(site Site, l store.LeadDetail) []timelineDay {
 		item := factItem(site, l.ID, f)
 		causes[f.ID], items = item, append(items, item)
 	}
+	for _, r := range l.Reminders {
+		items = append(items, reminderItem(site, r))
+	}
 	for _, c := range l.History {
 		items = append(items, moveItem(site, c, causes[c.Cause]))
 	}
@@ -82,6 +87,20 @@ func sentItem(site Site, s handoff.Submission, first bool) timelineItem {
 		item.Detail = append(item.Detail, "from "+from)
 	}
 	return item
+}
+
+// reminders say in words how a reminder ended.
+var reminders = map[handoff.ReminderState]string{
+	handoff.ReminderSending: "is being sent", handoff.ReminderSent: "sent", handoff.ReminderRetry: "not taken by the mail server yet; it is tried again",
+	handoff.ReminderRefused: "refused by the mail server", handoff.ReminderUnknown: "may have been sent; it is not sent again",
+}
+
+// reminderItem shows a reminder.
+func reminderItem(site Site, r store.SentReminder) timelineItem {
+	return timelineItem{
+		Kind: "form", Anchor: anchor("reminder", strconv.Itoa(r.Number)), At: r.At, Heard: clock(r.At, site),
+		Title: fmt.Sprintf("Reminder %d: %s", r.Number, reminders[r.State]),
+	}
 }
 
 // moveItem shows a change of stage; cause is the item that caused it, if it is shown.

@@ -21,7 +21,7 @@ import (
 )
 
 // A Page is the data of one page. Its pages are the types of this package:
-// Home, Service, Text, Posts, Post, Start, Book, Booked and Error.
+// Home, Service, Text, Posts, Post, Start, Book, Booked, Stop and Error.
 type Page interface {
 	template() string // name of its file, without .html
 	layout() *Layout
@@ -129,6 +129,18 @@ func NewPost(s *content.Site, p *content.Post) *Post {
 	}, p}
 }
 
+// A Stop is "/stop/{reference}": it stops reminders.
+type Stop struct {
+	Layout
+	BookURL string
+	Stopped bool // it has been done
+}
+
+// NewStop returns the page that stops reminders, or says that they are.
+func NewStop(s *content.Site, book string, stopped bool) *Stop {
+	return &Stop{Layout{Site: s, NoIndex: true, Title: "No more reminders"}, book, stopped}
+}
+
 // An Error is a page that says what went wrong and what to do.
 type Error struct {
 	Layout
@@ -179,6 +191,7 @@ func (*Post) template() string    { return "post" }
 func (*Start) template() string   { return "start" }
 func (*Book) template() string    { return "book" }
 func (*Booked) template() string  { return "booked" }
+func (*Stop) template() string    { return "stop" }
 func (*Error) template() string   { return "error" }
 
 // Render writes a page as HTML. Nothing is written if it fails.
@@ -202,7 +215,7 @@ var templateFS embed.FS
 var templates = func() map[string]*template.Template {
 	shared := template.Must(template.New("").Funcs(funcs).ParseFS(templateFS, "layout.html", "parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"home", "service", "text", "posts", "post", "start", "book", "booked", "error"} {
+	for _, name := range []string{"home", "service", "text", "posts", "post", "start", "book", "booked", "stop", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, name+".html"))
 	}
 	return all

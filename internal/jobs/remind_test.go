@@ -1,0 +1,121 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/jobs"
+	"handoff/internal/notify"
+	"handoff/internal/store"
+)
+
+// A bag takes letters, or answers with an error.
+type bag struct {
+	mu     sync.Mutex
+	taken  []string
+	answer error
+}
+
+func (b *bag) Send(_ context.Context, m notify.Mail) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.answer == nil {
+		b.taken = append(b.taken, m.ID)
+	}
+	return b.answer
+}
+
+// newReminder is an office that reminds after an hour.
+func newReminder(t *testing.T) (*office, *bag) {
+	f, b := newSweeper(t), &bag{}
+	s := f.runner.Sites[site]
+	s.Reminders = &jobs.Reminders{
+		Reminding: handoff.Reminding{After: []time.Duration{time.Hour, 48 * time.Hour}}, Zone: time.UTC, Mailer: b,
+		Write: func(r store.Reminder) (notify.Mail, error) { return notify.Mail{ID: string(r.ID)}, nil },
+	}
+	f.runner.Sites[site] = s
+	return f, b
+}
+
+// fresh has Cal.com's list read.
+func (f *office) fresh() {
+	f.t.Helper()
+	if _, err := f.runner.Sweep(f.t.Context(), site, time.Time{}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *office) reminded(n int) {
+	f.t.Helper()
+	if got := f.runner.Remind(f.t.Context()); got != n {
+		f.t.Errorf("%d reminded, want %d", got, n)
+	}
+}
+
+// Each lead is reminded once, whoever tries at once, and not who has booked: not even
+// where the webhook that says so is lost.
+func TestRemindsOnce(t *testing.T) {
+	f, b := newReminder(t)
+	dana, _ := f.submit("dana")
+	_, omarsRef := f.submit("omar")
+	f.reminded(0)
+	f.pass(time.Hour)
+	f.book(survey, "omar", omarsRef) // its webhook is lost
+	f.reminded(0)                    // Cal.com's list was not read: somebody may have booked
+	f.fresh()
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() { f.runner.Remind(t.Context()) })
+	}
+	all.Wait()
+	f.reminded(0)
+	if len(b.taken) != 1 || b.taken[0] != string(dana) {
+		t.Errorf("%v, want Dana, once", b.taken)
+	}
+	f.pass(20 * time.Minute)
+	f.reminded(0)
+	f.pass(47 * time.Hour)
+	f.fresh()
+	f.reminded(1)
+	f.reminded(0)
+	f.pass(30 * 24 * time.Hour)
+	f.fresh()
+	f.reminded(0)
+	if len(b.taken) != 2 {
+		t.Errorf("%v", b.taken)
+	}
+}
+
+// What the mail server says decides whether a reminder is sent again.
+func TestMailServerDecides(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer error
+		state  handoff.ReminderState
+		again  int // of those sent later, once the server takes everything
+	}{
+		"not now": {errors.New("busy"), handoff.ReminderRetry, 1},
+		"never":   {notify.ErrRefused, handoff.ReminderRefused, 0},
+		"unknown": {notify.ErrUnknown, handoff.ReminderUnknown, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, b := newReminder(t)
+			dana, _ := f.submit("dana")
+			f.pass(time.Hour)
+			f.fresh()
+			b.answer = tt.answer
+			f.reminded(0)
+			f.reminded(0)
+			if d, err := f.db.Lead(t.Context(), dana); err != nil || len(d.Reminders) != 1 || d.Reminders[0].State != tt.state {
+				t.Errorf("%+v, %v", d.Reminders, err)
+			}
+			b.answer = nil
+			f.pass(5 * time.Minute)
+			f.reminded(tt.again)
+			f.reminded(0)
+		})
+	}
+}

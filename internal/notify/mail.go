@@ -1,0 +1,138 @@
+// Package notify sends messages to people. So far: mail, over SMTP.
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wneessen/go-mail"
+)
+
+// TLS says how a mail server is spoken to.
+type TLS string
+
+const (
+	StartTLS TLS = "starttls" // in clear at first, and not at all if the server cannot encrypt
+	Implicit TLS = "implicit" // encrypted from the first byte
+	Plain    TLS = "none"     // for a server on this machine
+)
+
+// A Server is the mail server that sends for us. The zero value sends nothing.
+type Server struct {
+	Host     string
+	Port     int
+	TLS      TLS
+	User     string // empty: the server wants none
+	Password string
+	Config   *tls.Config // nil: the machine's certificates
+}
+
+// A Mail is one message.
+type Mail struct {
+	FromName, From string
+	To             string
+	Subject        string
+	Text, HTML     string
+	// ID names the message, without the angle brackets: the same again is the same
+	// message.
+	ID string
+	// Stop is an address that stops further ones: a page, and for one click a POST
+	// (RFC 8058). Empty: there is none.
+	Stop string
+}
+
+// Errors of Send. An error that is none of them says that the message was not taken,
+// and that trying again may help.
+var (
+	// ErrRefused: the message was not taken, and never will be.
+	ErrRefused = errors.New("refused by the mail server")
+	// ErrUnknown: the connection ended while the server had the message; nobody knows
+	// whether it was taken.
+	ErrUnknown = errors.New("it is not known whether the mail server took it")
+)
+
+// timeout is how long a mail server may take, at every step.
+const timeout = 30 * time.Second
+
+// Send hands a message to the mail server. It returns nil once the server has taken
+// it. Its errors name nobody.
+func (s *Server) Send(ctx context.Context, m Mail) error {
+	msg, err := m.message()
+	if err != nil {
+		return fmt.Errorf("mail: %w: %w", ErrRefused, err)
+	}
+	options := []mail.Option{mail.WithPort(s.Port), mail.WithTimeout(timeout), mail.WithoutNoop()}
+	switch s.TLS {
+	case Implicit:
+		options = append(options, mail.WithSSL())
+	case Plain:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	}
+	if s.Config != nil {
+		options = append(options, mail.WithTLSConfig(s.Config))
+	}
+	if s.User != "" {
+		auth := mail.SMTPAuthAutoDiscover
+		if s.TLS == Plain {
+			auth = mail.SMTPAuthPlainNoEnc // the library is right not to choose that by itself
+		}
+		options = append(options, mail.WithSMTPAuth(auth), mail.WithUsername(s.User), mail.WithPassword(s.Password))
+	}
+	client, err := mail.NewClient(s.Host, options...)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	if err := client.DialWithContext(ctx); err != nil {
+		return fmt.Errorf("mail: the mail server cannot be reached, or refuses us: %w", err)
+	}
+	defer client.Close() // what it says to that changes nothing
+	return judge(client.Send(msg))
+}
+
+// judge says what became of a message. The library's own words name the recipient.
+func judge(err error) error {
+	var failed *mail.SendError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &failed):
+		return fmt.Errorf("mail: %w", ErrUnknown)
+	case failed.Reason == mail.ErrSMTPReset:
+		return nil // it was taken before
+	case failed.Reason == mail.ErrSMTPDataClose && failed.ErrorCode() == 0, failed.Reason == mail.ErrWriteContent:
+		return fmt.Errorf("mail: %w", ErrUnknown)
+	case failed.ErrorCode() >= 500 || failed.Reason == mail.ErrGetRcpts || failed.Reason == mail.ErrGetSender:
+		return fmt.Errorf("mail: %w (%d, %s)", ErrRefused, failed.ErrorCode(), failed.Reason)
+	}
+	return fmt.Errorf("mail: the mail server does not take it now (%d, %s)", failed.ErrorCode(), failed.Reason)
+}
+
+// message writes a message with everything that makes it what it is: nobody's answer,
+// made by a machine, and easy to be rid of.
+func (m Mail) message() (*mail.Msg, error) {
+	msg := mail.NewMsg()
+	if err := msg.FromFormat(m.FromName, m.From); err != nil {
+		return nil, errors.New("the sender's address is none")
+	}
+	if err := msg.To(m.To); err != nil {
+		return nil, errors.New("the recipient's address is none")
+	}
+	msg.Subject(m.Subject)
+	msg.SetMessageIDWithValue(m.ID)
+	msg.SetDate()
+	msg.SetGenHeader("Auto-Submitted", "auto-generated")
+	if m.Stop != "" {
+		msg.SetGenHeader("List-Unsubscribe", "<"+m.Stop+">")
+		msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
+	msg.SetBodyString(mail.TypeTextPlain, m.Text)
+	if m.HTML != "" {
+		msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
+	}
+	return msg, nil
+}

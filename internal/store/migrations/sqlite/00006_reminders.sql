@@ -1,0 +1,25 @@
+-- +goose Up
+-- What was sent to leads that did not book, each reminder once.
+CREATE TABLE reminders (
+  site     TEXT NOT NULL,
+  lead_id  TEXT NOT NULL,
+  number   INTEGER NOT NULL,   -- 1, 2 … by the site's waits
+  state    TEXT NOT NULL,      -- 'sending', 'sent', 'retry', 'refused' or 'unknown'
+  attempts INTEGER NOT NULL,
+  at       TEXT NOT NULL,        -- since when it is in this state
+  next_at  TEXT,                 -- of 'retry': when it is tried again
+  PRIMARY KEY (site, lead_id, number),
+  FOREIGN KEY (site, lead_id) REFERENCES leads (site, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reminders_open ON reminders (site, state, at) WHERE state <> 'sent';
+
+-- Who does not want any.
+CREATE TABLE stops (
+  site  TEXT NOT NULL,
+  email TEXT NOT NULL,   -- in small letters
+  at    TEXT NOT NULL,
+  PRIMARY KEY (site, email)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leads_by_email ON leads (site, lower(email));
+
+-- There is no way back: a copy from before is one.

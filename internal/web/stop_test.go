@@ -1,0 +1,75 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// Who looks at the page stops nothing; who presses its button, or whose mail program
+// does, is reminded no more. Nobody else's reference does it.
+func TestStopReminders(t *testing.T) {
+	in := newInstall(t)
+	lead, reference := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	due := func(w handoff.Waiting) int {
+		r := handoff.Reminding{After: []time.Duration{time.Minute}}
+		return r.Number(w, handoff.DefaultPipeline(), w.Lead.CreatedAt.Add(time.Hour))
+	}
+	stopped := func() bool {
+		t.Helper()
+		ids, err := in.db.Remindable(t.Context(), "brightwater", "new", 1, in.now.Add(-time.Hour), in.now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ids) == 0
+	}
+	page := in.get("/stop/" + reference)
+	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "Stop reminders") || stopped() || page.Header().Get("Cache-Control") != "no-store" || page.Header().Get("X-Robots-Tag") == "" {
+		t.Errorf("a look: %d, stopped %v, %v", page.Code, stopped(), page.Header())
+	}
+	for _, bad := range []string{"/stop/" + reference[:len(reference)-4] + "AAAA", "/stop/sub_1", "/stop/" + in.keys.Sign("other", "sub_1")} {
+		if w := in.post(bad, nil); w.Code != http.StatusNotFound || stopped() {
+			t.Errorf("%s: %d, stopped %v", bad, w.Code, stopped())
+		}
+	}
+	if w := in.post("/stop/"+reference, nil, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); w.Code != http.StatusForbidden || stopped() {
+		t.Errorf("another site's page: %d, stopped %v", w.Code, stopped())
+	}
+	for range 2 {
+		w := in.post("/stop/"+reference, url.Values{"List-Unsubscribe": {"One-Click"}})
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "No more reminders") || !stopped() {
+			t.Errorf("one click: %d, stopped %v", w.Code, stopped())
+		}
+	}
+	if _, ok, err := in.db.ClaimReminder(t.Context(), "brightwater", lead, due, time.UTC); ok || err != nil {
+		t.Errorf("still reminded: %v, %v", ok, err)
+	}
+}
+
+// The form keeps the visitor's time zone, if there is such a one.
+func TestFormKeepsTheZone(t *testing.T) {
+	for sent, want := range map[string]string{"Asia/Tokyo": "Asia/Tokyo", "": "", "Local": "", "../etc/passwd": "", "Mars/Olympus": "", strings.Repeat("A", 65): ""} {
+		in := newInstall(t)
+		f := in.form(start)
+		if _, there := f["time_zone"]; !there {
+			t.Fatal("the form has no field for the zone")
+		}
+		f.Set("time_zone", sent)
+		in.now = in.now.Add(5 * time.Second)
+		if w := in.post(start, f); w.Code != http.StatusSeeOther {
+			t.Fatalf("%d", w.Code)
+		}
+		list, err := in.db.Leads(t.Context(), store.LeadFilter{})
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if got := in.read(list[0].ID).Submissions[0].Context.TimeZone; got != want {
+			t.Errorf("%q: %q, want %q", sent, got, want)
+		}
+	}
+}
