@@ -61,9 +61,17 @@ func TestQuiet(t *testing.T) {
 		at   time.Time
 		want bool
 	}{
-		{night, at(19, 59), false}, {night, at(20, 0), true}, {night, at(0, 0), true}, {night, at(7, 59), true}, {night, at(8, 0), false},
-		{day, at(11, 59), false}, {day, at(12, 0), true}, {day, at(13, 29), true}, {day, at(13, 30), false},
-		{none, at(0, 0), false}, {none, at(3, 0), false},
+		{night, at(19, 59), false},
+		{night, at(20, 0), true},
+		{night, at(0, 0), true},
+		{night, at(7, 59), true},
+		{night, at(8, 0), false},
+		{day, at(11, 59), false},
+		{day, at(12, 0), true},
+		{day, at(13, 29), true},
+		{day, at(13, 30), false},
+		{none, at(0, 0), false},
+		{none, at(3, 0), false},
 	} {
 		if got := tt.q.At(tt.at); got != tt.want {
 			t.Errorf("%v at %s: %v", tt.q, tt.at.Format("15:04"), got)

@@ -58,7 +58,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
-	reminders, err := c.allReminders(sites, keys)
+	boxes, err := c.letterboxes(sites, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 			log.Warn("no key of Cal.com's API: bookings whose webhook is lost are found only if their page heard of them; run handoff calcom connect", "site", s.ID)
 		}
 	}
-	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, reminders); err != nil {
+	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, boxes); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -80,11 +80,11 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 }
 
 // wire joins the parts around the store: the work, the desk, the requests.
-func (a *App) wire(wc web.Config, reminders map[string]*jobs.Reminders) error {
+func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	for _, s := range wc.Sites {
-		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: reminders[s.ID]}
+		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: boxes[s.ID].reminders, Telling: boxes[s.ID].telling}
 		titles, types := map[string]string{}, map[int64]string{}
 		for _, v := range s.Content.Services {
 			titles[v.Slug], types[int64(v.EventType)] = v.Title, v.Slug
@@ -92,7 +92,7 @@ func (a *App) wire(wc web.Config, reminders map[string]*jobs.Reminders) error {
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
 			Swept: s.API != nil && s.API.Key != "", Ignore: s.Ignore,
-			Letters: letters(s, wc.Keys, reminders[s.ID]), Quiet: quietWords(reminders[s.ID]), Reminds: reminders[s.ID] != nil,
+			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 		})
 	}
 	var server *web.Server // made last, since it serves the desk

@@ -56,6 +56,7 @@ type SiteConfig struct {
 	Ignore   []IgnoreConfig  `yaml:"ignore"`   // bookings that need nobody
 	// Reminders to who sent a form and did not book.
 	Reminders RemindersConfig `yaml:"reminders"`
+	Notify    []NotifyConfig  `yaml:"notify"` // who is told of what happens
 }
 
 // A CalcomConfig is a site's Cal.com account.
@@ -250,6 +251,11 @@ func (s *SiteConfig) check() error {
 	if s.Pipeline != nil {
 		if err := s.pipeline().Check(); err != nil {
 			return fmt.Errorf("pipeline: %w", err)
+		}
+	}
+	for i := range s.Notify {
+		if err := s.Notify[i].check(); err != nil {
+			return fmt.Errorf("notify[%d]: %w", i, err)
 		}
 	}
 	if err := s.Reminders.check(); err != nil {

@@ -195,24 +195,37 @@ const maxFirstName = 30
 // so a name that is more than a name is not written to them.
 func FirstName(name string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(name), " ")
-	ok := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) || r == '-' || r == '\'' || r == '’' }
+	ok := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsMark(r) || r == '-' || r == '\'' || r == '’'
+	}
 	if first == "" || len([]rune(first)) > maxFirstName || strings.ContainsFunc(first, func(r rune) bool { return !ok(r) }) {
 		return "there"
 	}
 	return first
 }
 
-// allReminders wires the reminders of all sites.
-func (c *Config) allReminders(sites []*web.Site, keys handoff.Keys) (map[string]*jobs.Reminders, error) {
+// letterbox is what a site sends to people.
+type letterbox struct {
+	reminders *jobs.Reminders
+	telling   *jobs.Telling
+}
+
+// letterboxes wires what all sites send to people.
+func (c *Config) letterboxes(sites []*web.Site, keys handoff.Keys) (map[string]letterbox, error) {
 	server, err := c.mailServer()
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]*jobs.Reminders{}
+	out := map[string]letterbox{}
 	for i, site := range sites {
-		if out[site.ID], err = c.reminders(&c.Sites[i], site, server, keys); err != nil {
+		var b letterbox
+		if b.reminders, err = c.reminders(&c.Sites[i], site, server, keys); err == nil {
+			b.telling, err = c.telling(&c.Sites[i], site, server)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("site %s: %w", site.ID, err)
 		}
+		out[site.ID] = b
 	}
 	return out, nil
 }
@@ -221,7 +234,9 @@ func (c *Config) allReminders(sites []*web.Site, keys handoff.Keys) (map[string]
 // where none are sent so far.
 func letters(site *web.Site, keys handoff.Keys, r *jobs.Reminders) []desk.Letter {
 	var waits []time.Duration
-	write := func(one store.Reminder) (notify.Mail, error) { return letter(site.Content, keys, site.Content.Email, one) }
+	write := func(one store.Reminder) (notify.Mail, error) {
+		return letter(site.Content, keys, site.Content.Email, one)
+	}
 	if r != nil {
 		waits, write = r.After, r.Write
 	}

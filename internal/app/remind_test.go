@@ -55,8 +55,9 @@ func TestReminderLetter(t *testing.T) {
 	}
 }
 
-// What is wrong with the configuration of reminders is said when it is read.
-func TestRemindersAreChecked(t *testing.T) {
+// What is wrong with whom is written to is said when the configuration is read, and
+// shows no secret.
+func TestMailAndPeopleAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	if err := Init(dir); err != nil {
 		t.Fatal(err)
@@ -67,18 +68,27 @@ func TestRemindersAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for more, want := range map[string]string{
-		"mail: {host: h}\n~reminders: {after: [3h, 2d], quiet: \"20:00-08:00\"}":        "",
-		"~reminders: {after: [3h]}":                                                  "there is no mail server",
-		"mail: {host: h}\n~reminders: {after: [1m]}":                                 "a wait is 30m0s to 60d",
-		"mail: {host: h}\n~reminders: {after: [61d]}":                                "a wait is 30m0s to 60d",
-		"mail: {host: h}\n~reminders: {after: [3h, 3h30m]}":                          "at least an hour after",
-		"mail: {host: h}\n~reminders: {after: [3h, 1d, 2d]}":                         "there is no mail/reminder-3.md",
-		"mail: {host: h}\n~reminders: {after: [1d, 2d, 3d, 4d, 5d, 6d]}":             "at most 5",
-		"mail: {host: h}\n~reminders: {after: [3h], quiet: \"8-20\"}":                  "write it like 20:00-08:00",
-		"mail: {host: h}\n~reminders: {after: [3h], from: nobody}":                   "is no e-mail address",
-		"mail: {host: h, tls: maybe}":                                                "write starttls, implicit or none",
-		"mail: {host: h.example, tls: none, user: u, password: {file: secrets/pw}}":  "in clear",
-		"mail: {host: h.example, user: u}":                                           "mail.password",
+		"mail: {host: h}\n~reminders: {after: [3h, 2d], quiet: \"20:00-08:00\"}": "",
+		"~reminders: {after: [3h]}":                                                                          "there is no mail server",
+		"mail: {host: h}\n~reminders: {after: [1m]}":                                                         "a wait is 30m0s to 60d",
+		"mail: {host: h}\n~reminders: {after: [61d]}":                                                        "a wait is 30m0s to 60d",
+		"mail: {host: h}\n~reminders: {after: [3h, 3h30m]}":                                                  "at least an hour after",
+		"mail: {host: h}\n~reminders: {after: [3h, 1d, 2d]}":                                                 "there is no mail/reminder-3.md",
+		"mail: {host: h}\n~reminders: {after: [1d, 2d, 3d, 4d, 5d, 6d]}":                                     "at most 5",
+		"mail: {host: h}\n~reminders: {after: [3h], quiet: \"8-20\"}":                                        "write it like 20:00-08:00",
+		"mail: {host: h}\n~reminders: {after: [3h], from: nobody}":                                           "is no e-mail address",
+		"mail: {host: h, tls: maybe}":                                                                        "write starttls, implicit or none",
+		"mail: {host: h.example, tls: none, user: u, password: {file: secrets/pw}}":                          "in clear",
+		"mail: {host: h.example, user: u}":                                                                   "mail.password",
+		"mail: {host: h}\n~notify: [{mail: you@example.com}, {slack: {file: secrets/hook}, about: [alarm]}]": "",
+		"~notify: [{mail: you@example.com}]":                                                                 "there is no mail server",
+		"~notify: [{mail: nobody}]":                                                                          "is no e-mail address",
+		"~notify: [{about: [alarm]}]":                                                                        "name one of mail, slack and webhook",
+		"~notify: [{mail: a@b.example, slack: {env: X}}]":                                                    "name one of mail, slack and webhook",
+		"~notify: [{slack: {file: secrets/pw}}]":                                                             "is no address such as",
+		"~notify: [{slack: {file: secrets/hook}, about: [gossip]}]":                                          "there is no \"gossip\"",
+		"~notify: [{slack: {file: secrets/hook}}, {slack: {file: secrets/hook}}]":                            "it is there twice",
+		"~notify: [{slack: {file: secrets/hook}, secret: {file: secrets/pw}}]":                               "it signs what goes to a webhook",
 	} {
 		top, site, _ := strings.Cut(more, "~")
 		text := strings.Replace(string(b), "\nsites:\n", "\n"+top+"\nsites:\n", 1)
@@ -91,6 +101,9 @@ func TestRemindersAreChecked(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "secrets", "pw"), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.WriteFile(filepath.Join(dir, "secrets", "hook"), []byte("https://hooks.example/T0/secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		c, err := Load(path)
 		if err == nil {
 			var a *App
@@ -98,7 +111,7 @@ func TestRemindersAreChecked(t *testing.T) {
 				a.Close()
 			}
 		}
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "T0/secret")) {
 			t.Errorf("%s: %v, want %q", more, err, want)
 		}
 	}

@@ -102,8 +102,11 @@ func plainText(doc ast.Node, body []byte) string {
 		case *ast.Text:
 			if entering {
 				b.WriteString(unescape(n.Segment.Value(body)))
-				if n.SoftLineBreak() || n.HardLineBreak() {
+				switch {
+				case n.HardLineBreak():
 					b.WriteByte('\n')
+				case n.SoftLineBreak():
+					b.WriteByte(' ')
 				}
 			}
 		case *ast.Link:

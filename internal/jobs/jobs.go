@@ -23,6 +23,8 @@ type Site struct {
 	API   *calcom.API  // nil: Cal.com is never asked
 	// Reminders to who did not book. Nil: there are none.
 	Reminders *Reminders
+	// Telling people of the site. Nil: nobody is told.
+	Telling *Telling
 }
 
 // A Runner does the work that is due until its context ends.
@@ -51,6 +53,10 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.applyRules(ctx) })
 	wg.Go(func() { r.remindAll(ctx) })
+	wg.Go(func() {
+		r.startTelling(ctx)
+		r.loop(ctx, store.KindTell)
+	})
 	wg.Go(func() { r.loop(ctx, store.KindAsk) })
 	wg.Go(func() {
 		r.startSweep(ctx)
@@ -144,6 +150,8 @@ func (r *Runner) Once(ctx context.Context, kind string) (done int) {
 			do = r.ask
 		case store.KindSweep:
 			do = r.sweep
+		case store.KindTell:
+			do = r.tellPeople
 		}
 		n, err := do(ctx, id, site)
 		if err != nil {

@@ -1,4 +1,4 @@
-// Package notify sends messages to people. So far: mail, over SMTP.
+// Package notify sends messages to people: by mail, in Slack, and to webhooks of theirs.
 package notify
 
 import (

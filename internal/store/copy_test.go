@@ -68,6 +68,7 @@ func (h *harness) full() {
 	h.must(h.StartSweep(ctx, "another", site))
 	h.page(store.Swept{Size: 100, Last: h.now().Add(-time.Minute), More: true, Observations: []handoff.Observation{h.made("elsewhere", 8, h.now(), "")}})
 	h.must(h.StopReminders(ctx, site, first.ID))
+	h.must(h.StartTelling(ctx, site, "mail_1", "slack_2"))
 	waiting := h.submit("waiting", "Waiting")
 	if _, ok, err := h.ClaimReminder(ctx, site, waiting.Lead, func(handoff.Waiting) int { return 2 }, time.UTC); !ok || err != nil {
 		h.t.Fatal(ok, err)

@@ -24,6 +24,7 @@ var tables = []table{
 	{"listed", []string{"site", "uid"}},
 	{"reminders", []string{"site", "lead_id", "number"}},
 	{"stops", []string{"site", "email"}},
+	{"told", []string{"site", "channel"}},
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
 }

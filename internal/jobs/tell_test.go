@@ -1,0 +1,172 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom/calsim"
+	"handoff/internal/jobs"
+	"handoff/internal/store"
+)
+
+// A board is a channel that keeps what it is told.
+type board struct {
+	mu     sync.Mutex
+	told   []handoff.News
+	answer error
+}
+
+func (b *board) send(_ context.Context, n handoff.News) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.answer == nil {
+		b.told = append(b.told, n)
+	}
+	return b.answer
+}
+
+// newTeller is an office with people who are told of everything, or of some of it.
+func newTeller(t *testing.T, about ...handoff.Topic) (*office, *board) {
+	f, b := newOffice(t, calsim.SelfHosted2025, 0), &board{}
+	if len(about) == 0 {
+		about = []handoff.Topic{handoff.TellBooking, handoff.TellFailure, handoff.TellAlarm}
+	}
+	s := f.runner.Sites[site]
+	s.Telling = &jobs.Telling{Name: "Acme", Desk: "https://acme.example/desk", Zone: time.UTC, Services: map[string]string{"": "Survey"}, Channels: []jobs.Channel{{ID: "c", About: about, Send: b.send}}}
+	f.runner.Sites[site] = s
+	if err := f.db.StartTelling(t.Context(), site, "c"); err != nil {
+		t.Fatal(err)
+	}
+	return f, b
+}
+
+// hearOf makes a booking that a webhook told of.
+func (f *office) hearOf(uid, name string, lead bool) {
+	f.t.Helper()
+	o := handoff.Observation{ID: "evt_" + uid, Site: site, Source: handoff.FromEvent, UID: uid, At: f.now(), Digest: uid, Status: handoff.Accepted, Start: f.now().Add(48 * time.Hour)}
+	if lead {
+		s, err := f.db.CreateLead(f.t.Context(), handoff.Submission{Site: site, Form: uid, Name: name, Email: name + "@example.com"}, handoff.DefaultPipeline())
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		o.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: s.ID}}
+	}
+	if _, err := f.db.KeepEvent(f.t.Context(), handoff.Delivery{Site: site, Digest: uid, ReceivedAt: f.now()}, handoff.Event{ID: o.ID, Site: site, CreatedAt: o.At, Observation: &o}); err != nil {
+		f.t.Fatal(err)
+	}
+	for f.runner.Once(f.t.Context(), store.KindReconcile) > 0 {
+	}
+}
+
+// look lets time pass, and every process look for something to tell.
+func (f *office) look(d time.Duration) {
+	f.t.Helper()
+	f.pass(d)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { f.runner.Once(f.t.Context(), store.KindTell) })
+	}
+	all.Wait()
+}
+
+// People are told once, of all that happened, in one message; after a minute, in which
+// much settles itself; and not again within five.
+func TestPeopleAreToldOnce(t *testing.T) {
+	f, b := newTeller(t)
+	f.look(0)
+	f.pass(time.Minute)
+	f.hearOf("u1", "Dana", true)
+	f.hearOf("u2", "Omar", true)
+	f.hearOf("stray", "", false)
+	f.hearOf("soon-settled", "", false)
+	f.look(30 * time.Second)
+	if len(b.told) != 0 {
+		t.Errorf("too early: %+v", b.told)
+	}
+	// A fact that comes within the minute settles one entry.
+	s, err := f.db.CreateLead(t.Context(), handoff.Submission{Site: site, Form: "x", Name: "Ines", Email: "i@example.com"}, handoff.DefaultPipeline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := handoff.Observation{ID: "evt_later", Site: site, Source: handoff.FromEvent, UID: "soon-settled", At: f.now(), Digest: "later", Carried: []handoff.Carried{{From: handoff.InAnswer, Verdict: handoff.Valid, Submission: s.ID}}}
+	if _, err := f.db.KeepEvent(t.Context(), handoff.Delivery{Site: site, Digest: "later", ReceivedAt: f.now()}, handoff.Event{ID: o.ID, Site: site, CreatedAt: o.At, Observation: &o}); err != nil {
+		t.Fatal(err)
+	}
+	for f.runner.Once(t.Context(), store.KindReconcile) > 0 {
+	}
+	f.look(31 * time.Second)
+	if len(b.told) != 1 || len(b.told[0].Failures) != 1 || b.told[0].Failures[0].Reason != handoff.NoReference || b.told[0].Name != "Acme" {
+		t.Fatalf("%+v", b.told)
+	}
+	if got := b.told[0].Booked; len(got) != 2 || got[0].Name != "Dana" || got[0].Service != "Survey" || got[0].Start.IsZero() {
+		t.Errorf("booked %+v", got)
+	}
+	f.hearOf("u3", "Zoe", true)
+	f.look(4 * time.Minute)
+	if len(b.told) != 1 {
+		t.Error("two messages within five minutes")
+	}
+	f.look(61 * time.Second)
+	if len(b.told) != 2 || len(b.told[1].Booked) != 2 || len(b.told[1].Failures) != 0 {
+		t.Fatalf("%+v, want Ines and Zoe", b.told[1:])
+	}
+	for range 5 {
+		f.look(5 * time.Minute)
+	}
+	if len(b.told) != 2 {
+		t.Errorf("told again: %+v", b.told[2:])
+	}
+}
+
+// What could not be sent is in the next message, and nothing is lost meanwhile.
+func TestNewsWaitForTheChannel(t *testing.T) {
+	f, b := newTeller(t, handoff.TellBooking)
+	f.look(0)
+	b.answer = errors.New("away")
+	f.pass(time.Minute)
+	f.hearOf("u1", "Dana", true)
+	for range 10 {
+		f.look(2 * time.Minute)
+	}
+	f.hearOf("u2", "Omar", true)
+	b.answer = nil
+	for range 12 {
+		f.look(time.Minute)
+	}
+	var names []string
+	for _, n := range b.told {
+		for _, l := range n.Booked {
+			names = append(names, l.Name)
+		}
+	}
+	if !slices.Equal(names, []string{"Dana", "Omar"}) {
+		t.Errorf("%v", names)
+	}
+}
+
+// A digest comes once a day, in the morning of the site, and who does not want a thing
+// is not told of it.
+func TestDigestOnceADay(t *testing.T) {
+	f, b := newTeller(t, handoff.TellDigest)
+	f.pass(20 * time.Hour) // five in the morning
+	f.hearOf("u1", "Dana", true)
+	f.look(2 * time.Hour)
+	if len(b.told) != 0 {
+		t.Errorf("at seven: %+v", b.told)
+	}
+	for range 10 {
+		f.look(70 * time.Minute)
+	}
+	if len(b.told) != 1 || b.told[0].Digest == nil || len(b.told[0].Booked) != 0 || b.told[0].Digest.Day.Format(time.DateOnly) != "2026-11-23" {
+		t.Fatalf("%+v", b.told)
+	}
+	f.look(24 * time.Hour)
+	if len(b.told) != 2 {
+		t.Errorf("the next day: %d messages", len(b.told))
+	}
+}

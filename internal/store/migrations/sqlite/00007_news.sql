@@ -1,0 +1,11 @@
+-- +goose Up
+-- Up to when whom was told of what happened.
+CREATE TABLE told (
+  site    TEXT NOT NULL,
+  channel TEXT NOT NULL,   -- a digest of where it goes
+  mark    TEXT NOT NULL,    -- what happened before was told
+  digest  TEXT NOT NULL,           -- the last day of which a digest was sent, such as 2026-11-25
+  PRIMARY KEY (site, channel)
+) STRICT, WITHOUT ROWID;
+
+-- There is no way back: a copy from before is one.
