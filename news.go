@@ -34,8 +34,8 @@ type Booked struct {
 type Digest struct {
 	Day       time.Time `json:"day"` // its beginning
 	Statement string    // the day's, in a sentence
-	Notes     []string `json:"notes"`
-	Open      int `json:"open"` // failures that wait now
+	Notes     []string  `json:"notes"`
+	Open      int       `json:"open"` // failures that wait now
 }
 
 // A Topic is what somebody wants to be told of.
