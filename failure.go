@@ -34,6 +34,7 @@ const (
 	WebhookLossy      Reason = "webhook_lossy"      // or not of too many
 	BookingUnreadable Reason = "booking_unreadable" // Cal.com's list held what we could not read
 	SweepFailing      Reason = "sweep_failing"      // Cal.com's list cannot be read at all
+	MailFailing       Reason = "mail_failing"       // the mail server takes nothing from us
 )
 
 // Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
@@ -150,6 +151,11 @@ var ReasonTexts = []ReasonText{
 		SweepFailing, FailedSite, "Cal.com's list of bookings cannot be read",
 		"Handoff cannot ask Cal.com which bookings changed. A booking whose webhook is lost is not found meanwhile.",
 		"If the key is refused, make a new one in Cal.com (Settings, Developer, API keys) and run handoff calcom connect --new-key. Otherwise look whether Cal.com's API can be reached from this server. The entry settles itself.",
+	},
+	{
+		MailFailing, FailedSite, "The mail server does not take our letters",
+		"The mail server cannot be reached, refuses the password, or does not let us send as the site's address. Reminders wait; each is tried again for a day.",
+		"Look at mail and at the site's address in handoff.yaml and site.yaml, and at the log, which has the mail server's code. The entry settles itself.",
 	},
 	{
 		NoReference, FailedEvent, "Booked without a reference",

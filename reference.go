@@ -74,6 +74,19 @@ func (ks Keys) Open(site, reference string) (SubmissionID, error) {
 	return "", fmt.Errorf("reference: not signed by us for this site: %w", ErrInvalid)
 }
 
+// SignStop makes the reference that stops reminders, and does nothing else. A lead's own
+// reference does not stop them: whoever sent the form holds that one, and it need not be
+// the person whose address is in it.
+func (ks Keys) SignStop(site string, id SubmissionID) string { return ks.Sign(site+stopPurpose, id) }
+
+// OpenStop verifies a reference of SignStop. The error is ErrInvalid, whatever is wrong.
+func (ks Keys) OpenStop(site, reference string) (SubmissionID, error) {
+	return ks.Open(site+stopPurpose, reference)
+}
+
+// stopPurpose is in no site's ID.
+const stopPurpose = "/stop"
+
 // A Carrier is a place in Cal.com where a reference travels.
 type Carrier string
 

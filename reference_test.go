@@ -34,6 +34,7 @@ func TestReferenceOpensForItsSiteAndKeysOnly(t *testing.T) {
 		{"key removed", Keys{key2}, "acme", reference, false},
 		{"no keys", nil, "acme", reference, false},
 		{"other site", Keys{key1}, "acme2", reference, false},
+		{"signed to stop reminders", Keys{key1}, "acme", Keys{key1}.SignStop("acme", aSubmission), false},
 		{"site in other case", Keys{key1}, "Acme", reference, false},
 		{"empty", Keys{key1}, "acme", "", false},
 		{"ID alone", Keys{key1}, "acme", string(aSubmission), false},
@@ -214,3 +215,16 @@ func TestParseIDs(t *testing.T) {
 }
 
 func rawURL(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// What stops reminders is one thing, what carries a lead another.
+func TestStopReferenceIsAnother(t *testing.T) {
+	keys := Keys{key1}
+	if id, err := keys.OpenStop("acme", keys.SignStop("acme", aSubmission)); err != nil || id != aSubmission {
+		t.Errorf("%q, %v", id, err)
+	}
+	for _, bad := range []string{keys.Sign("acme", aSubmission), keys.SignStop("acme2", aSubmission), string(aSubmission), ""} {
+		if id, err := keys.OpenStop("acme", bad); !errors.Is(err, ErrInvalid) || id != "" {
+			t.Errorf("%s: %q, %v", bad, id, err)
+		}
+	}
+}

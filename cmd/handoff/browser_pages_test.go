@@ -96,7 +96,7 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-lead", address: "/desk/leads/" + string(h.detail(t, twice).ID)},
 		{name: "desk-failures", address: "/desk/failures"},
 		{name: "desk-reminders", address: "/desk/reminders"},
-		{name: "stop", address: "/stop/" + free},
+		{name: "stop", address: "/stop/" + h.stopReference(t, free)},
 		{name: "desk-statements", address: "/desk/statements"},
 		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
 	}

@@ -187,6 +187,16 @@ func (h *house) lead(t testing.TB, service, name string, from ...string) string 
 	return h.keys.Sign(h.siteID, sub.ID)
 }
 
+// stopReference is what stops reminders to a reference's lead.
+func (h *house) stopReference(t testing.TB, reference string) string {
+	t.Helper()
+	id, err := h.keys.Open(h.siteID, reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.keys.SignStop(h.siteID, id)
+}
+
 func emailOf(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, " ", ".")) + "@visitor.example"
 }

@@ -227,12 +227,21 @@ func (s *simulation) happen(l *simulatedLead) {
 	case roll < 78:
 		s.book(simpleType, "stranger@example.com", "", handoff.AccountQueued)
 	case roll < 82:
-		s.book(simpleType, email, l.reference[:len(l.reference)-3]+"AAA", handoff.AccountQueued)
+		s.book(simpleType, email, forged(l.reference), handoff.AccountQueued)
 	case roll < 88:
 		s.book(simpleType, "us@trial.example", "", handoff.AccountIgnored)
 	case roll < 94:
 		s.elsewhere()
 	}
+}
+
+// forged changes the signature of a reference.
+func forged(reference string) string {
+	signature := reference[len(reference)-3:]
+	if signature == "AAA" {
+		return strings.TrimSuffix(reference, signature) + "BBB"
+	}
+	return strings.TrimSuffix(reference, signature) + "AAA"
 }
 
 // elsewhere books a calendar that is not on the site. The account's webhook tells of
@@ -333,7 +342,7 @@ func (s *simulation) check() {
 		}
 		if err := l.sound(); err != nil || l.Stage != want.stage || live != want.live {
 			if wrong++; wrong < 10 {
-				s.t.Errorf("%s: %s with %d live bookings, want %s with %d (%v): %+v", want.name, l.Stage, live, want.stage, want.live, err, l)
+				s.t.Errorf("%s (%s): %s with %d live bookings, want %s with %d (%v): %+v", want.name, want.reference, l.Stage, live, want.stage, want.live, err, l)
 			}
 		}
 	}

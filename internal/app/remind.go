@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/mail"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -43,14 +45,19 @@ type Wait time.Duration
 func (w *Wait) UnmarshalYAML(b []byte) error {
 	s := strings.Trim(strings.TrimSpace(string(b)), `"'`)
 	if days, ok := strings.CutSuffix(s, "d"); ok {
-		s = days + "h"
-		d, err := time.ParseDuration(s)
-		*w = Wait(24 * d)
-		return err
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 || n > 366 {
+			return fmt.Errorf("%q is no time span; write it like 30m, 2h or 3d", s)
+		}
+		*w = Wait(time.Duration(n) * 24 * time.Hour)
+		return nil
 	}
 	d, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is no time span; write it like 30m, 2h or 3d", s)
+	}
 	*w = Wait(d)
-	return err
+	return nil
 }
 
 var clockHours = regexp.MustCompile(`^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$`)
@@ -118,16 +125,29 @@ func (c *Config) mailServer() (*notify.Server, error) {
 	if s.Port == 0 {
 		s.Port = 587
 	}
-	if m.User != "" {
-		var err error
-		if s.Password, err = m.Password.value(c.dir); err != nil {
-			return nil, fmt.Errorf("mail.password: %w", err)
+	if s.Port < 1 || s.Port > 65535 {
+		return nil, fmt.Errorf("mail.port: %d; a port is 1 to 65535", m.Port)
+	}
+	if s.TLS == notify.Plain && !loopback(m.Host) {
+		return nil, errors.New("mail.tls: none would send letters in clear; it is for a server on this machine alone. Write starttls or implicit")
+	}
+	if m.User == "" {
+		if m.Password != (Secret{}) {
+			return nil, errors.New("mail.user: there is a password, and no name for it")
 		}
-		if s.TLS == notify.Plain && m.Host != "127.0.0.1" && m.Host != "localhost" {
-			return nil, errors.New("mail.tls: none would send the password in clear; write starttls or implicit")
-		}
+		return s, nil
+	}
+	var err error
+	if s.Password, err = m.Password.value(c.dir); err != nil {
+		return nil, fmt.Errorf("mail.password: %w", err)
 	}
 	return s, nil
+}
+
+// loopback reports a host that is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reminders wires a site's reminders; nil if it sends none.
@@ -138,7 +158,7 @@ func (c *Config) reminders(sc *SiteConfig, site *web.Site, server *notify.Server
 	if server == nil {
 		return nil, errors.New("reminders: there is no mail server; name one as mail.host")
 	}
-	r := &jobs.Reminders{Zone: site.Content.Location(), Mailer: server}
+	r := &jobs.Reminders{Zone: site.Content.Location(), Mailer: server, Serves: func(service string) bool { return site.Content.Service(service) != nil }}
 	for i, w := range sc.Reminders.After {
 		r.After = append(r.After, time.Duration(w))
 		if site.Content.Reminders[i+1] == nil {
@@ -160,21 +180,21 @@ func (c *Config) reminders(sc *SiteConfig, site *web.Site, server *notify.Server
 // letter writes a reminder.
 func letter(site *content.Site, keys handoff.Keys, from string, one store.Reminder) (notify.Mail, error) {
 	reference := keys.Sign(one.Site, one.Submission)
-	service := one.Service
-	if v := site.Service(one.Service); v != nil {
-		service = v.Title
+	service := site.Service(one.Service)
+	if service == nil {
+		return notify.Mail{}, fmt.Errorf("the service is sold no more: %w", notify.ErrRefused)
 	}
 	template := site.Reminders[one.Number]
 	if template == nil {
 		return notify.Mail{}, fmt.Errorf("there is no letter %d: %w", one.Number, notify.ErrRefused)
 	}
 	subject, text, page, err := template.Fill(map[string]string{
-		"first_name": FirstName(one.Name), "service": service, "link": site.URL + "/book/" + reference, "business": site.Name,
+		"first_name": FirstName(one.Name), "service": service.Title, "link": site.URL + "/book/" + reference, "business": site.Name,
 	})
 	if err != nil {
 		return notify.Mail{}, fmt.Errorf("%w: %w", notify.ErrRefused, err)
 	}
-	stop := site.URL + "/stop/" + reference
+	stop := site.URL + "/stop/" + keys.SignStop(one.Site, one.Submission)
 	return notify.Mail{
 		FromName: site.Name, From: from, To: one.Email, Subject: subject, Stop: stop,
 		Text: text + "\n-- \nNo more reminders: " + stop + "\n",
@@ -240,10 +260,10 @@ func letters(site *web.Site, keys handoff.Keys, r *jobs.Reminders) []desk.Letter
 	if r != nil {
 		waits, write = r.After, r.Write
 	}
-	service := ""
-	if len(site.Content.Services) > 0 {
-		service = site.Content.Services[0].Slug
+	if len(site.Content.Services) == 0 {
+		return nil
 	}
+	service := site.Content.Services[0].Slug
 	var out []desk.Letter
 	for _, number := range slices.Sorted(maps.Keys(site.Content.Reminders)) {
 		m, err := write(store.Reminder{Lead: handoff.Lead{Site: site.ID, Name: "Dana Example", Service: service}, Number: number, Submission: "sub_sample"})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"handoff"
 	"handoff/internal/content"
+	"handoff/internal/notify"
 	"handoff/internal/store"
 )
 
@@ -38,8 +40,8 @@ func TestReminderLetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reference := keys.Sign("b", one.Submission)
-	for _, want := range []string{"Hello Dana,", "https://b.example/book/" + reference, "https://b.example/stop/" + reference, "Brightwater Plumbing"} {
+	reference, stop := keys.Sign("b", one.Submission), keys.SignStop("b", one.Submission)
+	for _, want := range []string{"Hello Dana,", "https://b.example/book/" + reference, "https://b.example/stop/" + stop, "Brightwater Plumbing"} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, m.Text)
 		}
@@ -47,11 +49,15 @@ func TestReminderLetter(t *testing.T) {
 			t.Errorf("the HTML lacks %q:\n%s", want, m.HTML)
 		}
 	}
-	if m.To != "dana@example.com" || m.From != "hello@b.example" || m.FromName != "Brightwater Plumbing" || m.ID != "lead_1.2@b.example" || m.Stop != "https://b.example/stop/"+reference {
+	if m.To != "dana@example.com" || m.From != "hello@b.example" || m.FromName != "Brightwater Plumbing" || m.ID != "lead_1.2@b.example" || m.Stop != "https://b.example/stop/"+stop {
 		t.Errorf("%+v", m)
 	}
 	if strings.Contains(m.Text+m.HTML+m.Subject, "script") || strings.Contains(m.Text+m.HTML, "+44") {
 		t.Error("it says more of the form than the first name")
+	}
+	one.Service = "sold-no-more"
+	if m, err := letter(site, keys, "hello@b.example", one); !errors.Is(err, notify.ErrRefused) {
+		t.Errorf("of a service that is sold no more: %v, %v", m, err)
 	}
 }
 
@@ -79,6 +85,12 @@ func TestMailAndPeopleAreChecked(t *testing.T) {
 		"mail: {host: h}\n~reminders: {after: [3h], from: nobody}":                                           "is no e-mail address",
 		"mail: {host: h, tls: maybe}":                                                                        "write starttls, implicit or none",
 		"mail: {host: h.example, tls: none, user: u, password: {file: secrets/pw}}":                          "in clear",
+		"mail: {host: h.example, tls: none}":                                                                 "in clear",
+		"mail: {host: \"::1\", tls: none}":                                                                   "",
+		"mail: {host: h, port: 70000}":                                                                       "a port is 1 to 65535",
+		"mail: {host: h, password: {file: secrets/pw}}":                                                      "no name for it",
+		"mail: {host: h}\n~reminders: {after: [1h2d]}":                                                       "is no time span",
+		"mail: {host: h}\n~reminders: {after: [soon]}":                                                       "is no time span",
 		"mail: {host: h.example, user: u}":                                                                   "mail.password",
 		"mail: {host: h}\n~notify: [{mail: you@example.com}, {slack: {file: secrets/hook}, about: [alarm]}]": "",
 		"~notify: [{mail: you@example.com}]":                                                                 "there is no mail server",

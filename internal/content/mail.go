@@ -42,18 +42,40 @@ func (l *loader) mail(name string) (number int, m *Mail) {
 		f.fault("", "is no letter; their names are reminder-1.md to reminder-%d.md", MaxReminders)
 	}
 	f.text("subject", y.Subject, 1, 120)
+	f.body = field.ReplaceAll(f.body, []byte("{{$1}}"))
 	m.Subject, m.Body = y.Subject, string(bytes.TrimSpace(f.body))
-	f.body = bytes.ReplaceAll(f.body, []byte("{{link}}"), []byte("https://example.com/"))
+	f.body = bytes.ReplaceAll(f.body, []byte("{{link}}"), []byte(sampleLink))
 	f.markdown()
+	f.letter()
 	for _, found := range field.FindAllStringSubmatch(m.Subject+m.Body, -1) {
 		if !slices.Contains(Fields, found[1]) {
 			f.fault("", "has the field {{%s}}; there are: %s", found[1], strings.Join(Fields, ", "))
 		}
 	}
-	if !strings.Contains(m.Body, "{{link}}") {
-		f.fault("", "does not have {{link}}, which leads to the visitor's booking page")
-	}
 	return number, m
+}
+
+// sampleLink stands for a visitor's link while a letter is checked.
+const sampleLink = "https://example.com/handoff-link"
+
+// letter refuses what a letter's plain text cannot show, and a letter without the link.
+func (f *file) letter() {
+	linked := false
+	_ = ast.Walk(goldmark.New().Parser().Parse(text.NewReader(f.body)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := n.(type) {
+		case *ast.CodeSpan, *ast.CodeBlock, *ast.FencedCodeBlock, *ast.Blockquote, *ast.ThematicBreak:
+			f.faultAt(f.lineOf(n), 0, "", "a letter has paragraphs, headings, lists, emphasis and links; nothing else can be read in plain mail")
+		case *ast.Link:
+			linked = linked || string(n.Destination) == sampleLink
+		}
+		return ast.WalkContinue, nil
+	})
+	if !linked {
+		f.fault("", "has no link to {{link}}, which leads to the visitor's booking page; write [Choose a time]({{link}})")
+	}
 }
 
 // MaxReminders is how many reminders a site can send to one lead.
@@ -119,7 +141,7 @@ func plainText(doc ast.Node, body []byte) string {
 			}
 		case *ast.ListItem:
 			if entering {
-				b.WriteString("- ")
+				b.WriteString(bullet(n))
 			}
 		case *ast.Paragraph, *ast.Heading:
 			if !entering {
@@ -137,6 +159,19 @@ func plainText(doc ast.Node, body []byte) string {
 		return ast.WalkContinue, nil
 	})
 	return strings.TrimSpace(b.String()) + "\n"
+}
+
+// bullet is what an item of a list begins with: its number, where they are numbered.
+func bullet(item *ast.ListItem) string {
+	list, ok := item.Parent().(*ast.List)
+	if !ok || !list.IsOrdered() {
+		return "- "
+	}
+	number := list.Start
+	for n := item.PreviousSibling(); n != nil; n = n.PreviousSibling() {
+		number++
+	}
+	return strconv.Itoa(number) + ". "
 }
 
 // unescape takes the backslashes of markdownText away.

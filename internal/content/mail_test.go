@@ -47,12 +47,15 @@ func TestLetter(t *testing.T) {
 // A letter that would not do what it should is refused when the program starts.
 func TestLettersAreChecked(t *testing.T) {
 	for name, tt := range map[string]struct{ file, body, want string }{
-		"name":    {"mail/hello.md", "---\nsubject: s\n---\n{{link}}\n", "is no letter"},
-		"number":  {"mail/reminder-9.md", "---\nsubject: s\n---\n{{link}}\n", "is no letter"},
-		"subject": {"mail/reminder-1.md", "---\nsubject: \"\"\n---\n{{link}}\n", "subject"},
-		"field":   {"mail/reminder-1.md", "---\nsubject: s\n---\n{{link}} {{email}}\n", "{{email}}"},
-		"link":    {"mail/reminder-1.md", "---\nsubject: s\n---\nHello\n", "does not have {{link}}"},
-		"html":    {"mail/reminder-1.md", "---\nsubject: s\n---\n<b>{{link}}</b>\n", "HTML is not read"},
+		"name":      {"mail/hello.md", "---\nsubject: s\n---\n[x]({{link}})\n", "is no letter"},
+		"number":    {"mail/reminder-9.md", "---\nsubject: s\n---\n[x]({{link}})\n", "is no letter"},
+		"subject":   {"mail/reminder-1.md", "---\nsubject: \"\"\n---\n[x]({{link}})\n", "subject"},
+		"field":     {"mail/reminder-1.md", "---\nsubject: s\n---\n[x]({{link}}) {{email}}\n", "{{email}}"},
+		"link":      {"mail/reminder-1.md", "---\nsubject: s\n---\nHello\n", "no link to {{link}}"},
+		"bare link": {"mail/reminder-1.md", "---\nsubject: s\n---\nHello, see {{link}}\n", "no link to {{link}}"},
+		"code link": {"mail/reminder-1.md", "---\nsubject: s\n---\n`[x]({{link}})`\n", "a letter has paragraphs"},
+		"quotation": {"mail/reminder-1.md", "---\nsubject: s\n---\n> [x]({{link}})\n", "a letter has paragraphs"},
+		"html":      {"mail/reminder-1.md", "---\nsubject: s\n---\n<b>[x]({{link}})</b>\n", "HTML is not read"},
 	} {
 		fsys := fstest.MapFS{tt.file: {Data: []byte(tt.body)}}
 		l := &loader{fsys: fsys}
@@ -62,5 +65,19 @@ func TestLettersAreChecked(t *testing.T) {
 		if len(l.errs) == 0 || !strings.Contains(l.errs[0].Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, l.errs, tt.want)
 		}
+	}
+}
+
+// A field may be written with spaces, and a numbered list keeps its numbers.
+func TestLettersAreReadAsMeant(t *testing.T) {
+	fsys := fstest.MapFS{"mail/reminder-1.md": {Data: []byte("---\nsubject: s\n---\nBefore the call:\n\n3. one\n4. two\n\n- three\n\n[Choose]({{ link }})\n")}}
+	l := &loader{fsys: fsys}
+	_, m := l.mail("mail/reminder-1.md")
+	if len(l.errs) != 0 {
+		t.Fatal(l.errs)
+	}
+	_, text, page, err := m.Fill(map[string]string{"link": "https://b.example/book/x"})
+	if err != nil || text != "Before the call:\n\n3. one\n4. two\n\n- three\n\nChoose: https://b.example/book/x\n" || !strings.Contains(page, `<a href="https://b.example/book/x">`) {
+		t.Errorf("%v\n%s\n%s", err, text, page)
 	}
 }

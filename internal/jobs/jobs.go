@@ -33,6 +33,8 @@ type Runner struct {
 	// Sites by ID. The work of a site that is not there waits.
 	Sites map[string]Site
 	Log   *slog.Logger
+
+	resting rests // sites and leads that are not to be reminded before a time
 }
 
 const (

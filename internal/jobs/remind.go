@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"handoff"
@@ -20,6 +21,8 @@ type Reminders struct {
 	handoff.Reminding
 	Zone   *time.Location // of visitors whose own is not known
 	Mailer Mailer
+	// Serves tells whether a service is still sold: of another one nobody is reminded.
+	Serves func(service string) bool
 	// Write makes the letter of one.
 	Write func(store.Reminder) (notify.Mail, error)
 }
@@ -63,7 +66,7 @@ func (r *Runner) Remind(ctx context.Context) (sent int) {
 	return sent
 }
 
-// remind sends one site's.
+// remind sends one site's, until there are no more or the mail server does not take them.
 func (r *Runner) remind(ctx context.Context, id string, site Site) (sent int, err error) {
 	lost, err := r.Store.LoseReminders(ctx, id)
 	if err != nil {
@@ -72,31 +75,44 @@ func (r *Runner) remind(ctx context.Context, id string, site Site) (sent int, er
 	if lost > 0 {
 		r.Log.Warn("a process ended while it sent reminders; whether they were sent nobody knows, and they are not sent again", "site", id, "reminders", lost)
 	}
-	if stale, err := r.stale(ctx, id, site); stale || err != nil {
-		return 0, err
-	}
 	now := r.Store.Now()
+	if r.resting.until(id, now) {
+		return 0, nil
+	}
 	for number := len(site.Reminders.After); number >= 1; number-- {
-		after := site.Reminders.After[number-1]
-		leads, err := r.Store.Remindable(ctx, id, site.Pipeline.On[handoff.Submitted], number, now.Add(-after-handoff.RemindWithin), now.Add(-after))
-		if err != nil {
-			return sent, err
-		}
-		for _, lead := range leads {
-			if ctx.Err() != nil {
-				return sent, nil
+		wait := site.Reminders.After[number-1]
+		last := store.Remindable{CreatedAt: now.Add(-wait - handoff.RemindWithin)}
+		for {
+			leads, err := r.Store.Remindable(ctx, id, site.Pipeline.On[handoff.Submitted], number, last, now.Add(-wait))
+			if err != nil || len(leads) == 0 {
+				if err != nil {
+					return sent, err
+				}
+				break
 			}
-			took, err := r.remindOne(ctx, id, site, lead)
-			if err != nil {
-				return sent, err
-			}
-			if took {
-				sent++
+			for _, lead := range leads {
+				last = lead
+				if ctx.Err() != nil {
+					return sent, nil
+				}
+				took, err := r.remindOne(ctx, id, site, lead.ID)
+				if errors.Is(err, errStop) {
+					return sent, nil
+				}
+				if err != nil { // this one's: others do not wait for it
+					r.Log.Warn("reminding a lead failed; it is tried again", "site", id, "lead", lead.ID, "err", err)
+				}
+				if took {
+					sent++
+				}
 			}
 		}
 	}
 	return sent, nil
 }
+
+// errStop says that no further reminder of the site can be sent now.
+var errStop = errors.New("not now")
 
 // stale reports that Cal.com's list, where it is read at all, was not read lately: a
 // booking can be there of which nobody has told.
@@ -105,18 +121,46 @@ func (r *Runner) stale(ctx context.Context, id string, site Site) (bool, error) 
 		return false, nil
 	}
 	_, ended, err := r.Store.LastSweep(ctx, id)
-	return r.Store.Now().Sub(ended) > freshness, err
+	age := r.Store.Now().Sub(ended)
+	return age > freshness || age < -time.Minute, err
 }
 
 // remindOne sends one lead's reminder, if it is due and nobody else does.
 func (r *Runner) remindOne(ctx context.Context, id string, site Site, lead handoff.LeadID) (took bool, err error) {
-	due := func(w handoff.Waiting) int { return site.Reminders.Number(w, site.Pipeline, r.Store.Now()) }
+	if r.resting.until(id+"/"+string(lead), r.Store.Now()) {
+		return false, nil
+	}
+	due := func(w handoff.Waiting) int {
+		if !site.Reminders.Serves(w.Lead.Service) {
+			return 0
+		}
+		return site.Reminders.Number(w, site.Pipeline, r.Store.Now())
+	}
+	may, err := r.Store.MayRemind(ctx, id, lead, due, site.Reminders.Zone)
+	if err != nil || !may {
+		// It is asleep, say: to look again in a moment would be to look all night.
+		r.resting.rest(id+"/"+string(lead), r.Store.Now().Add(shortRest))
+		return false, err
+	}
+	if stale, err := r.stale(ctx, id, site); stale || err != nil {
+		return false, errors.Join(err, errStop)
+	}
+	if n, err := r.Store.Reminded(ctx, id, r.Store.Now().Add(-time.Hour)); err != nil || n >= maxHourly {
+		if err == nil {
+			r.resting.rest(id, r.Store.Now().Add(firstPause))
+			r.Log.Warn("so many reminders were sent within an hour that the others wait", "site", id, "reminders", n)
+		}
+		return false, errors.Join(err, errStop)
+	}
 	one, ok, err := r.Store.ClaimReminder(ctx, id, lead, due, site.Reminders.Zone)
 	if err != nil || !ok {
 		return false, err
 	}
-	// What is claimed is ended, whatever happens to us meanwhile.
-	ctx = context.WithoutCancel(ctx)
+	return r.sendReminder(context.WithoutCancel(ctx), id, site, one)
+}
+
+// sendReminder sends what was claimed, and ends it, whatever happens to us meanwhile.
+func (r *Runner) sendReminder(ctx context.Context, id string, site Site, one store.Reminder) (took bool, err error) {
 	letter, err := site.Reminders.Write(one)
 	if err == nil {
 		err = site.Reminders.Mailer.Send(ctx, letter)
@@ -124,6 +168,7 @@ func (r *Runner) remindOne(ctx context.Context, id string, site Site, lead hando
 	state, next := handoff.ReminderSent, time.Time{}
 	switch {
 	case err == nil:
+		return true, errors.Join(r.Store.EndReminder(ctx, one, state, next), r.Store.SiteWell(ctx, id, store.MailSubject, "the mail server takes letters"))
 	case errors.Is(err, notify.ErrRefused):
 		state = handoff.ReminderRefused
 	case errors.Is(err, notify.ErrUnknown):
@@ -131,8 +176,41 @@ func (r *Runner) remindOne(ctx context.Context, id string, site Site, lead hando
 	default:
 		state, next = handoff.ReminderRetry, r.Store.Now().Add(min(firstPause<<min(one.Attempts-1, 10), longestPause))
 	}
-	if err != nil {
-		r.Log.Warn("a reminder was not sent", "site", id, "lead", one.ID, "state", state, "err", err)
+	r.Log.Warn("a reminder was not sent", "site", id, "lead", one.ID, "state", state, "err", err)
+	failed := r.Store.EndReminder(ctx, one, state, next)
+	if errors.Is(err, notify.ErrServer) { // it is not about this letter: the next would fare alike
+		r.resting.rest(id, r.Store.Now().Add(firstPause))
+		return false, errors.Join(failed, r.Store.SiteFails(ctx, id, store.MailSubject, handoff.MailFailing, notify.ErrServer.Error()), errStop)
 	}
-	return err == nil, r.Store.EndReminder(ctx, one, state, next)
+	return false, failed
+}
+
+const (
+	shortRest = 5 * time.Minute
+	maxHourly = 500 // reminders of one site
+	maxRests  = 50_000
+)
+
+// rests remember what has not to be looked at before a time. The zero value remembers
+// nothing, and forgetting does no harm.
+type rests struct {
+	mu sync.Mutex
+	of map[string]time.Time
+}
+
+func (r *rests) rest(what string, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil || len(r.of) >= maxRests {
+		r.of = map[string]time.Time{}
+	}
+	r.of[what] = until
+}
+
+// until reports that something rests still. A clock that was set back wakes it.
+func (r *rests) until(what string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, resting := r.of[what]
+	return resting && now.Before(until) && until.Sub(now) <= longestPause
 }

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -17,12 +18,14 @@ import (
 type bag struct {
 	mu     sync.Mutex
 	taken  []string
+	tried  int
 	answer error
 }
 
 func (b *bag) Send(_ context.Context, m notify.Mail) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.tried++
 	if b.answer == nil {
 		b.taken = append(b.taken, m.ID)
 	}
@@ -35,7 +38,8 @@ func newReminder(t *testing.T) (*office, *bag) {
 	s := f.runner.Sites[site]
 	s.Reminders = &jobs.Reminders{
 		Reminding: handoff.Reminding{After: []time.Duration{time.Hour, 48 * time.Hour}}, Zone: time.UTC, Mailer: b,
-		Write: func(r store.Reminder) (notify.Mail, error) { return notify.Mail{ID: string(r.ID)}, nil },
+		Serves: func(service string) bool { return service != "sold-no-more" },
+		Write:  func(r store.Reminder) (notify.Mail, error) { return notify.Mail{ID: string(r.ID)}, nil },
 	}
 	f.runner.Sites[site] = s
 	return f, b
@@ -117,5 +121,72 @@ func TestMailServerDecides(t *testing.T) {
 			f.reminded(tt.again)
 			f.reminded(0)
 		})
+	}
+}
+
+// A mail server that lets nobody send is no fault of the letters: it is told of once, one
+// letter in five minutes finds out whether it is well again, and then all are sent.
+func TestMailServerThatSendsNothing(t *testing.T) {
+	f, b := newReminder(t)
+	for _, name := range []string{"dana", "omar", "ines"} {
+		f.submit(name)
+		f.pass(time.Second)
+	}
+	f.pass(time.Hour)
+	f.fresh()
+	b.answer = notify.ErrServer
+	for range 3 {
+		f.reminded(0)
+		f.pass(time.Minute)
+	}
+	if b.tried != 1 {
+		t.Errorf("%d letters were tried within minutes, want one", b.tried)
+	}
+	list := f.waiting()
+	if len(list) != 1 || list[0].Reason != handoff.MailFailing || list[0].Deliveries != 1 {
+		t.Fatalf("%+v", list)
+	}
+	b.answer = nil
+	f.pass(5 * time.Minute)
+	f.reminded(3)
+	if list := f.waiting(); len(list) != 0 || len(b.taken) != 3 {
+		t.Errorf("%v were sent; there waits %+v", b.taken, list)
+	}
+}
+
+// Of a service that is sold no more nobody is reminded.
+func TestNobodyIsRemindedOfWhatIsSoldNoMore(t *testing.T) {
+	f, b := newReminder(t)
+	if _, err := f.db.CreateLead(t.Context(), handoff.Submission{Site: site, Service: "sold-no-more", Form: "f", Name: "Dana", Email: "dana@example.com"}, handoff.DefaultPipeline()); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(time.Hour)
+	f.fresh()
+	f.reminded(0)
+	if b.tried != 0 {
+		t.Error("a letter was written")
+	}
+}
+
+// A site sends so many an hour, and no more; the others wait, and all get theirs.
+func TestRemindersAreLimited(t *testing.T) {
+	const many, hourly = 510, 500
+	f, b := newReminder(t)
+	for i := range many {
+		f.submit(fmt.Sprint("lead", i))
+	}
+	f.pass(time.Hour)
+	f.fresh()
+	f.reminded(hourly)
+	for range 5 {
+		f.pass(10 * time.Minute)
+		f.fresh()
+		f.reminded(0)
+	}
+	f.pass(10*time.Minute + time.Second)
+	f.fresh()
+	f.reminded(many - hourly)
+	if len(b.taken) != many {
+		t.Errorf("%d were sent", len(b.taken))
 	}
 }

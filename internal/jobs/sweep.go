@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"handoff"
@@ -50,8 +51,8 @@ func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err
 	for _, w := range claimed {
 		var page Sweep
 		if _, failed := r.page(ctx, w, site, &page); failed != nil {
-			if w.Attempts >= patience {
-				failed = errors.Join(failed, r.Store.SweepFails(ctx, id, plainly(failed)))
+			if w.Attempts >= patience && (w.Attempts > lastPage || !errors.Is(failed, calcom.ErrUnreadable)) {
+				failed = errors.Join(failed, r.Store.SiteFails(ctx, id, store.SweepSubject, handoff.SweepFailing, plainly(failed)))
 			}
 			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed, calcom.Wait(failed)))
 		}
@@ -63,6 +64,10 @@ func (r *Runner) sweep(ctx context.Context, id string, site Site) (done int, err
 // patience is how many attempts in a row may fail before somebody is told: about a
 // minute's.
 const patience = 6
+
+// lastPage is the attempt whose page has one booking: until then an odd one can be the
+// cause.
+var lastPage = bits.Len(uint(calcom.PageSize))
 
 // plainly is what an error of Cal.com's API says to a person.
 func plainly(err error) string {

@@ -204,6 +204,46 @@ func TestOneOddBookingStopsNoSweep(t *testing.T) {
 	}
 }
 
+// A booking that breaks every page it is on is one thing to look at: that the list
+// itself cannot be read is not said of it.
+func TestOneOddBookingIsOneFailure(t *testing.T) {
+	f := newSweeper(t)
+	_, uids := f.bookMany(20)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		f.sim.ServeHTTP(answer, r)
+		if bytes.Contains(answer.Body.Bytes(), []byte(uids[7])) {
+			http.Error(w, "{}", http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	defer proxy.Close()
+	f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+	if err := f.db.StartSweep(t.Context(), site); err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		f.runner.Once(t.Context(), store.KindSweep)
+		f.pass(time.Minute)
+		for _, w := range f.waiting() {
+			if w.Reason == handoff.SweepFailing {
+				t.Fatalf("%+v", w)
+			}
+		}
+	}
+	odd := 0
+	for _, w := range f.waiting() {
+		if w.Reason == handoff.BookingUnreadable {
+			odd++
+		}
+	}
+	if odd != 1 {
+		t.Errorf("%d such bookings wait, want the one", odd)
+	}
+}
+
 // Two that sweep at once do not do it twice.
 func TestOneSweepsAtATime(t *testing.T) {
 	f := newSweeper(t)

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	netmail "net/mail"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -47,6 +49,9 @@ type Mail struct {
 // Errors of Send. An error that is none of them says that the message was not taken,
 // and that trying again may help.
 var (
+	// ErrServer: no message is taken, whoever it is for: the server is away, or does not
+	// let us send. Trying again may help, once somebody has looked at it.
+	ErrServer = errors.New("the mail server cannot be reached, or does not let us send")
 	// ErrRefused: the message was not taken, and never will be.
 	ErrRefused = errors.New("refused by the mail server")
 	// ErrUnknown: the connection ended while the server had the message; nobody knows
@@ -85,10 +90,10 @@ func (s *Server) Send(ctx context.Context, m Mail) error {
 	}
 	client, err := mail.NewClient(s.Host, options...)
 	if err != nil {
-		return fmt.Errorf("mail: %w", err)
+		return fmt.Errorf("mail: %w: %w", ErrServer, err)
 	}
 	if err := client.DialWithContext(ctx); err != nil {
-		return fmt.Errorf("mail: the mail server cannot be reached, or refuses us: %w", err)
+		return fmt.Errorf("mail: %w: %w", ErrServer, err)
 	}
 	defer client.Close() // what it says to that changes nothing
 	return judge(client.Send(msg))
@@ -106,19 +111,29 @@ func judge(err error) error {
 		return nil // it was taken before
 	case failed.Reason == mail.ErrSMTPDataClose && failed.ErrorCode() == 0, failed.Reason == mail.ErrWriteContent:
 		return fmt.Errorf("mail: %w", ErrUnknown)
+	case failed.Reason == mail.ErrSMTPMailFrom, failed.Reason == mail.ErrConnCheck, ofUs(failed):
+		return fmt.Errorf("mail: %w (%d, %s)", ErrServer, failed.ErrorCode(), failed.Reason)
 	case failed.ErrorCode() >= 500 || failed.Reason == mail.ErrGetRcpts || failed.Reason == mail.ErrGetSender:
 		return fmt.Errorf("mail: %w (%d, %s)", ErrRefused, failed.ErrorCode(), failed.Reason)
 	}
 	return fmt.Errorf("mail: the mail server does not take it now (%d, %s)", failed.ErrorCode(), failed.Reason)
 }
 
+// ofUs reports an answer to a recipient or a message that says that we may not send: one
+// that asks for a password (RFC 4954), or a matter of policy (RFC 3463, X.7.X), such as
+// that the server does not relay for us.
+func ofUs(e *mail.SendError) bool {
+	code := e.ErrorCode()
+	policy := e.Reason == mail.ErrSMTPRcptTo && strings.HasPrefix(e.EnhancedStatusCode(), "5.7.")
+	return code == 530 || code == 535 || code == 538 || policy
+}
+
 // message writes a message with everything that makes it what it is: nobody's answer,
 // made by a machine, and easy to be rid of.
 func (m Mail) message() (*mail.Msg, error) {
 	msg := mail.NewMsg()
-	if err := msg.FromFormat(m.FromName, m.From); err != nil {
-		return nil, errors.New("the sender's address is none")
-	}
+	// As they are: put together as text, a name with a quotation mark would break the line.
+	msg.FromMailAddress(&netmail.Address{Name: m.FromName, Address: m.From})
 	if err := msg.To(m.To); err != nil {
 		return nil, errors.New("the recipient's address is none")
 	}

@@ -23,6 +23,7 @@ type post struct {
 	mu       sync.Mutex
 	taken    [][]byte
 	mailErr  error
+	rcptErr  error
 	dataErr  error
 	hangUp   bool // when it has the message, before it says so
 	password string
@@ -59,7 +60,7 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 	}
 	return s.mailErr
 }
-func (s *session) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.rcptErr }
 func (s *session) Reset()                               {}
 func (s *session) Logout() error                        { return nil }
 func (s *session) Data(r io.Reader) error {
@@ -95,7 +96,7 @@ func (p *post) open(t *testing.T) *notify.Server {
 
 func letter() notify.Mail {
 	return notify.Mail{
-		FromName: "Brightwater Plumbing", From: "hello@brightwater.example", To: "dana@example.com", Subject: "Über the boiler",
+		FromName: `Brightwater "24/7" Plumbing`, From: "hello@brightwater.example", To: "dana@example.com", Subject: "Über the boiler",
 		Text: "Hello Dana\n", HTML: "<p>Hello Dana</p>", ID: "lead_1.1@brightwater.example", Stop: "https://brightwater.example/stop/sub_1.x",
 	}
 }
@@ -104,7 +105,7 @@ func letter() notify.Mail {
 func TestMailIsTaken(t *testing.T) {
 	p := &post{password: "secret"}
 	s := p.open(t)
-	if err := s.Send(t.Context(), letter()); err == nil || errors.Is(err, notify.ErrRefused) && errors.Is(err, notify.ErrUnknown) {
+	if err := s.Send(t.Context(), letter()); !errors.Is(err, notify.ErrServer) || errors.Is(err, notify.ErrRefused) || errors.Is(err, notify.ErrUnknown) {
 		t.Errorf("without a password: %v", err)
 	}
 	s.User, s.Password = "site", "secret"
@@ -119,7 +120,7 @@ func TestMailIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"From": `"Brightwater Plumbing" <hello@brightwater.example>`, "To": "<dana@example.com>", "Subject": "=?UTF-8?q?=C3=9Cber_the_boiler?=",
+		"From": `"Brightwater \"24/7\" Plumbing" <hello@brightwater.example>`, "To": "<dana@example.com>", "Subject": "=?UTF-8?q?=C3=9Cber_the_boiler?=",
 		"Message-Id": "<lead_1.1@brightwater.example>", "List-Unsubscribe": "<https://brightwater.example/stop/sub_1.x>",
 		"List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Auto-Submitted": "auto-generated",
 	} {
@@ -137,27 +138,39 @@ func TestMailIsTaken(t *testing.T) {
 // knows. No error names anybody.
 func TestMailIsNotTaken(t *testing.T) {
 	no := func(code int) error { return &smtp.SMTPError{Code: code, Message: "dana@example.com is not here"} }
+	may := &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "dana@example.com: relay access denied"}
+	kinds := []error{notify.ErrRefused, notify.ErrUnknown, notify.ErrServer}
 	for _, tt := range []struct {
 		name string
 		post *post
-		want error
+		want error // nil: none of the kinds
 	}{
-		{"refused at first", &post{mailErr: no(550)}, notify.ErrRefused},
+		{"the sender is refused", &post{mailErr: no(550)}, notify.ErrServer},
+		{"the sender is refused now", &post{mailErr: no(451)}, notify.ErrServer},
+		{"nobody of that name", &post{rcptErr: no(550)}, notify.ErrRefused},
+		{"a full mailbox", &post{rcptErr: no(452)}, nil},
+		{"not for us to send", &post{rcptErr: may}, notify.ErrServer},
+		{"a password is asked for", &post{rcptErr: no(530)}, notify.ErrServer},
 		{"refused when read", &post{dataErr: no(554)}, notify.ErrRefused},
-		{"not now", &post{mailErr: no(451)}, nil},
 		{"not now, when read", &post{dataErr: no(452)}, nil},
 		{"gone with it", &post{hangUp: true}, notify.ErrUnknown},
 	} {
 		err := tt.post.open(t).Send(t.Context(), letter())
-		if err == nil || (tt.want != nil) != (errors.Is(err, notify.ErrRefused) || errors.Is(err, notify.ErrUnknown)) || tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		if err == nil {
+			t.Errorf("%s: taken", tt.name)
+			continue
 		}
-		if err != nil && strings.Contains(err.Error(), "dana") {
+		for _, kind := range kinds {
+			if errors.Is(err, kind) != (kind == tt.want) {
+				t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+			}
+		}
+		if strings.Contains(err.Error(), "dana") {
 			t.Errorf("%s names somebody: %v", tt.name, err)
 		}
 	}
 	away := &notify.Server{Host: "127.0.0.1", Port: 1, TLS: notify.Plain}
-	if err := away.Send(t.Context(), letter()); err == nil || errors.Is(err, notify.ErrRefused) || errors.Is(err, notify.ErrUnknown) {
+	if err := away.Send(t.Context(), letter()); !errors.Is(err, notify.ErrServer) || errors.Is(err, notify.ErrRefused) || errors.Is(err, notify.ErrUnknown) {
 		t.Errorf("away: %v", err)
 	}
 	bad := letter()

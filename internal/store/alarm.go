@@ -94,20 +94,29 @@ func (db *DB) alarm(ctx context.Context, tx *txn, site string, reason handoff.Re
 	}, subject: webhookSubject, verified: true})
 }
 
-// Subjects of failures about a site's connection.
+// Subjects of failures about a site's connections.
 const (
 	webhookSubject = "webhook"
-	sweepSubject   = "sweep"
+	SweepSubject   = "sweep" // Cal.com's list of bookings; it settles itself with the next page
+	MailSubject    = "mail"  // the mail server
 )
 
-// SweepFails opens the failure of a site whose list of bookings cannot be read, unless
-// it is open. It settles itself with the next page.
-func (db *DB) SweepFails(ctx context.Context, site, detail string) error {
+// SiteFails opens a failure about a site's connections, unless it is open.
+func (db *DB) SiteFails(ctx context.Context, site, subject string, reason handoff.Reason, detail string) error {
 	return db.tx(ctx, func(tx *txn) error {
 		return db.failOnce(ctx, tx, failure{Failure: handoff.Failure{
-			Site: site, Kind: handoff.FailedSite, Reason: handoff.SweepFailing, Detail: detail, ReceivedAt: db.now(), Deliveries: 1,
-		}, subject: sweepSubject, verified: true})
+			Site: site, Kind: handoff.FailedSite, Reason: reason, Detail: detail, ReceivedAt: db.now(), Deliveries: 1,
+		}, subject: subject, verified: true})
 	})
+}
+
+// SiteWell settles what is open about a subject of a site, if anything is.
+func (db *DB) SiteWell(ctx context.Context, site, subject, by string) error {
+	open, err := exists(ctx, db.read, `SELECT 1 FROM failures WHERE site = $1 AND subject = $2 AND settled_at IS NULL`, site, subject)
+	if err != nil || !open {
+		return err
+	}
+	return db.tx(ctx, func(tx *txn) error { return db.settleSubject(ctx, tx, site, subject, by) })
 }
 
 // settleSubject settles what is open about a subject.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"handoff"
+	"handoff/internal/store"
 )
 
 // News are what happened within a time: leads that booked in it, and what opened in it
@@ -27,7 +28,7 @@ func TestNews(t *testing.T) {
 		if err := db.KeepUnverified(t.Context(), db.delivery("forged"), handoff.SignatureWrong, ""); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.SweepFails(t.Context(), site, "key"); err != nil {
+		if err := db.SiteFails(t.Context(), site, store.SweepSubject, handoff.SweepFailing, "key"); err != nil {
 			t.Fatal(err)
 		}
 		db.work()

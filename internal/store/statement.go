@@ -30,7 +30,7 @@ func (db *DB) keepListed(ctx context.Context, tx *txn, site string, observations
 		ours[f.UID] = true
 	}
 	now, rows := stamp{db.now()}, map[string][]any{}
-	var own []string
+	var own, foreign []string
 	for i := range observations {
 		o := &observations[i]
 		made, uid := o.Made, o.UID
@@ -45,18 +45,35 @@ func (db *DB) keepListed(ctx context.Context, tx *txn, site string, observations
 				return err
 			}
 		default:
-			uid = foreignUID(site, uid)
+			foreign = append(foreign, uid)
 		}
 		rows[uid] = []any{site, uid, stamp{made}, o.EventType, now}
 	}
 	if err := named(ctx, tx, site, own); err != nil {
 		return err
 	}
+	// One that was the site's once has its own row, and needs no other.
+	err := many(ctx, tx, `SELECT uid FROM listed WHERE site = $1 AND uid IN?`, []any{site}, singles(foreign), func(r *sql.Rows) error {
+		var uid string
+		err := r.Scan(&uid)
+		delete(rows, uid)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("listed bookings: %w", err)
+	}
+	for _, uid := range foreign {
+		if row := rows[uid]; row != nil {
+			delete(rows, uid)
+			row[1] = foreignUID(site, uid)
+			rows[row[1].(string)] = row
+		}
+	}
 	var sorted [][]any
 	for _, uid := range slices.Sorted(maps.Keys(rows)) {
 		sorted = append(sorted, rows[uid])
 	}
-	err := many(ctx, tx, `INSERT INTO listed (site, uid, made_at, event_type, listed_at) VALUES? ON CONFLICT (site, uid) DO NOTHING`, nil, sorted, nil)
+	err = many(ctx, tx, `INSERT INTO listed (site, uid, made_at, event_type, listed_at) VALUES? ON CONFLICT (site, uid) DO NOTHING`, nil, sorted, nil)
 	if err != nil {
 		return fmt.Errorf("listed bookings: %w", err)
 	}
@@ -89,8 +106,13 @@ func named(ctx context.Context, tx *txn, site string, uids []string) error {
 		return fmt.Errorf("listed bookings: %w", err)
 	}
 	for _, digest := range found {
-		if _, err := tx.ExecContext(ctx, `UPDATE listed SET uid = $3 WHERE site = $1 AND uid = $2`, site, digest, byDigest[digest]); err != nil {
-			return fmt.Errorf("listed bookings: %w", err)
+		for _, step := range []string{ // where the uid has a row too, that one stays
+			`UPDATE listed SET uid = $3 WHERE site = $1 AND uid = $2 AND NOT EXISTS (SELECT 1 FROM listed own WHERE own.site = $1 AND own.uid = $3)`,
+			`DELETE FROM listed WHERE site = $1 AND uid = $2 AND EXISTS (SELECT 1 FROM listed own WHERE own.site = $1 AND own.uid = $3)`,
+		} {
+			if _, err := tx.ExecContext(ctx, step, site, digest, byDigest[digest]); err != nil {
+				return fmt.Errorf("listed bookings: %w", err)
+			}
 		}
 	}
 	return nil

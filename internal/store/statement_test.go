@@ -335,11 +335,31 @@ func TestOthersBookings(t *testing.T) {
 	})
 }
 
+// A booking is listed once, however often its event type comes to a service and leaves it.
+func TestBookingComesAndGoes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		at := db.now()
+		for _, sequence := range [][]int64{{8, 7, 8, 7}, {7, 8, 7, 8, 8, 7}} {
+			for i, eventType := range sequence {
+				uid := fmt.Sprint("u", len(sequence))
+				db.swept(store.Swept{Last: at, Observations: []handoff.Observation{db.made(uid, eventType, at, "")}})
+				db.pass(time.Hour)
+				if n := db.Setting(t.Context(), fmt.Sprintf(`SELECT count(*) FROM listed WHERE made_at IS NOT NULL AND uid NOT IN ('u%d')`, 10-len(sequence))); n != "1" {
+					t.Errorf("%v, %d: it is listed %s times", sequence, i, n)
+				}
+			}
+			if n := db.Setting(t.Context(), fmt.Sprintf(`SELECT count(*) FROM listed WHERE uid = 'u%d'`, len(sequence))); n != "1" {
+				t.Errorf("%v: it is not listed by its uid", sequence)
+			}
+		}
+	})
+}
+
 // Who cannot read Cal.com's list is told of once, until it is read.
 func TestSweepFails(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
 		for range 2 {
-			if err := db.SweepFails(t.Context(), site, "the API refuses our key (401)"); err != nil {
+			if err := db.SiteFails(t.Context(), site, store.SweepSubject, handoff.SweepFailing, "the API refuses our key (401)"); err != nil {
 				t.Fatal(err)
 			}
 		}

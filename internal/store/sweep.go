@@ -215,7 +215,7 @@ func (db *DB) KeepSwept(ctx context.Context, w Work, at Place, s Swept, eventTyp
 		if err := db.failUnread(ctx, tx, w.Site, at, s); err != nil {
 			return err
 		}
-		if err := db.settleSubject(ctx, tx, w.Site, sweepSubject, "Cal.com's list was read"); err != nil {
+		if err := db.settleSubject(ctx, tx, w.Site, SweepSubject, "Cal.com's list was read"); err != nil {
 			return err
 		}
 		if err := db.finish(ctx, tx, w); err != nil {

@@ -22,6 +22,9 @@ func (s *Server) chain(mux *http.ServeMux) http.Handler {
 	// The webhook is written to by Cal.com's servers, which send no Origin; its
 	// proof is the signature.
 	protection.AddInsecureBypassPattern("POST /webhooks/calcom/{site}")
+	// Mail is read in browsers too, and RFC 8058 has its reader's program post: the
+	// reference is in the letter alone, and all it does is stop letters.
+	protection.AddInsecureBypassPattern("POST /stop/{reference}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errCrossOrigin)
 	}))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"handoff"
 	"handoff/internal/web/public"
@@ -14,12 +15,13 @@ func (s *Server) stop(w http.ResponseWriter, r *http.Request, site *Site) error 
 }
 
 // stopped stops reminders to whoever sent a form: by the page's button, or by the one
-// click of a mail program (RFC 8058). Whoever has the reference may.
+// click of a mail program (RFC 8058), which may come from anywhere. Whoever has the
+// letter may.
 //
 //	200  stopped, now or before
-//	404  a reference that we did not sign, or an erased submission
+//	404  a reference that we did not sign for this, or an erased submission
 func (s *Server) stopped(w http.ResponseWriter, r *http.Request, site *Site) error {
-	id, err := s.Keys.Open(site.ID, r.PathValue("reference"))
+	id, err := s.Keys.OpenStop(site.ID, r.PathValue("reference"))
 	if err != nil {
 		return handoff.ErrNotFound
 	}
@@ -31,10 +33,19 @@ func (s *Server) stopped(w http.ResponseWriter, r *http.Request, site *Site) err
 
 func (s *Server) showStop(w http.ResponseWriter, r *http.Request, site *Site, stopped bool) error {
 	private(w)
-	v, err := s.visitor(r, site)
+	id, err := s.Keys.OpenStop(site.ID, r.PathValue("reference"))
+	if err != nil {
+		return handoff.ErrNotFound
+	}
+	lead, err := s.Store.LeadBySubmission(r.Context(), site.ID, id)
 	if err != nil {
 		return err
 	}
-	s.render(w, http.StatusOK, public.NewStop(site.Content, "/book/"+v.reference, stopped))
+	book := ""
+	sold := func(sub handoff.Submission) bool { return sub.ID == id && site.Content.Service(sub.Service) != nil }
+	if slices.ContainsFunc(lead.Submissions, sold) { // for what is sold no more reminders can be stopped all the same
+		book = "/book/" + s.Keys.Sign(site.ID, id)
+	}
+	s.render(w, http.StatusOK, public.NewStop(site.Content, book, stopped))
 	return nil
 }

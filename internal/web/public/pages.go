@@ -132,8 +132,8 @@ func NewPost(s *content.Site, p *content.Post) *Post {
 // A Stop is "/stop/{reference}": it stops reminders.
 type Stop struct {
 	Layout
-	BookURL string
-	Stopped bool // it has been done
+	BookURL string // empty: there is nothing left to book
+	Stopped bool   // it has been done
 }
 
 // NewStop returns the page that stops reminders, or says that they are.

@@ -12,6 +12,7 @@ CREATE TABLE reminders (
   FOREIGN KEY (site, lead_id) REFERENCES leads (site, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reminders_open ON reminders (site, state, at) WHERE state <> 'sent';
+CREATE INDEX reminders_newest ON reminders (site, at);
 
 -- Who does not want any.
 CREATE TABLE stops (
