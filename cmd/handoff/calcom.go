@@ -12,6 +12,7 @@ import (
 
 type calcomCmd struct {
 	Connect    connectCmd    `cmd:"" help:"Set up Cal.com's side of a site, and read it back. It can be run again at any time."`
+	Rotate     rotateCmd     `cmd:"" help:"Give a site another webhook secret, at the server and at Cal.com, without losing a webhook."`
 	Disconnect disconnectCmd `cmd:"" help:"Remove a site's webhooks from Cal.com."`
 }
 
@@ -30,6 +31,19 @@ type connectCmd struct {
 
 func (c connectCmd) Run(e *environment) error {
 	return c.each(e, c.NewKey, (*app.Connection).Up)
+}
+
+type rotateCmd struct{ connectionFlags }
+
+func (c rotateCmd) Run(e *environment) error {
+	conf, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if c.Site == "" && len(conf.Sites) > 1 { // of all of them nobody means to, in one go
+		return fmt.Errorf("say which site gets another secret: --site ID: %w", errUsage)
+	}
+	return c.each(e, false, (*app.Connection).Rotate)
 }
 
 type disconnectCmd struct{ connectionFlags }

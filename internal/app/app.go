@@ -185,7 +185,9 @@ func (c *Config) sites(keys handoff.Keys) ([]*web.Site, error) {
 		if err != nil {
 			return nil, fmt.Errorf("site %s: %w", sc.ID, err)
 		}
-		secrets[sc.ID] = site.Trust.Secrets
+		for _, secret := range site.Secrets() {
+			secrets[sc.ID] = append(secrets[sc.ID], secret.Value)
+		}
 		out = append(out, site)
 	}
 	if len(out) == 1 {
@@ -205,22 +207,12 @@ func (c *Config) sites(keys handoff.Keys) ([]*web.Site, error) {
 
 func (c *Config) site(sc *SiteConfig, keys handoff.Keys) (*web.Site, error) {
 	trust := calcom.Trust{Site: sc.ID, Keys: keys}
-	secret, err := sc.Calcom.WebhookSecret.value(c.dir)
+	secrets, err := c.webhookSecrets(&sc.Calcom)
 	if err != nil {
 		return nil, fmt.Errorf("calcom.webhook_secret: %w; without it nobody could tell a real webhook from a forged one", err)
 	}
-	if len(secret) < minSecret {
-		return nil, fmt.Errorf("calcom.webhook_secret: it is %d characters; at least %d are needed", len(secret), minSecret)
-	}
-	trust.Secrets = []string{secret}
-	site := &web.Site{ID: sc.ID, Hosts: sc.hosts(), CalOrigins: sc.Calcom.Origins}
+	site := &web.Site{ID: sc.ID, Hosts: sc.hosts(), CalOrigins: sc.Calcom.Origins, Secrets: secrets}
 	site.Rules = handoff.Rules{Pipeline: sc.pipeline(), Ignore: sc.ignore()}
-	if p := sc.Calcom.PreviousSecret; p != nil {
-		if site.Previous, err = p.Secret.value(c.dir); err != nil {
-			return nil, fmt.Errorf("calcom.previous_webhook_secret: %w", err)
-		}
-		site.PreviousUntil = p.Until
-	}
 	for i, r := range sc.Calcom.RetiredSecrets {
 		retired, err := r.value(c.dir)
 		if err != nil {

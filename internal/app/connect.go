@@ -24,11 +24,13 @@ type Connection struct {
 	site    *SiteConfig
 	content *content.Site
 	secret  string
-	api     calcom.API
-	change  bool // things may be changed, not only looked at
-	reached bool // what comes to the webhook's address is kept, with this secret
-	report  func(Step)
-	now     func() time.Time
+	// secretPath is the file of the secret; empty: it is in none.
+	secretPath string
+	api        calcom.API
+	change     bool // things may be changed, not only looked at
+	reached    bool // what comes to the webhook's address is kept, with this secret
+	report     func(Step)
+	now        func() time.Time
 }
 
 // A Step is one thing that was looked at, done, or is left to do. Its JSON is stable.
@@ -65,8 +67,13 @@ func (c *Config) Connect(site string, change bool, now func() time.Time, report 
 		return nil, fmt.Errorf("calcom.api.key of %s: %w; in Cal.com make one under Settings, Developer, API keys: %w", site, err, handoff.ErrInvalid)
 	}
 	n.api = calcom.API{Base: strings.TrimRight(s.Calcom.API.URL, "/"), Key: key, Attempts: 4}
-	if n.secret, err = s.Calcom.WebhookSecret.value(c.dir); err != nil {
+	secrets, err := c.webhookSecrets(&s.Calcom)
+	if err != nil {
 		return nil, fmt.Errorf("calcom.webhook_secret of %s: %w: %w", site, err, handoff.ErrInvalid)
+	}
+	n.secret = secrets()[0].Value
+	if w := s.Calcom.WebhookSecret; w.File != "" && w.Env == "" {
+		n.secretPath = abs(c.dir, w.File)
 	}
 	if n.content, err = content.Load(os.DirFS(abs(c.dir, s.Content))); err != nil {
 		return nil, fmt.Errorf("content: %w", err)
@@ -423,15 +430,7 @@ func (c *Config) KeepKey(ctx context.Context, site, key string) error {
 	if _, err := api.EventTypes(ctx); err != nil {
 		return fmt.Errorf("this key was not kept: %w", err)
 	}
-	// A new file, so that nobody who could read the one before reads this.
-	file := abs(c.dir, s.Calcom.API.Key.File)
-	if err := writeFile(file+".new", []byte(key+"\n"), 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
-	return nil
+	return replaceFile(abs(c.dir, s.Calcom.API.Key.File), []byte(key+"\n"))
 }
 
 func (c *Config) siteConfig(id string) *SiteConfig {

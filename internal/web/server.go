@@ -37,15 +37,21 @@ type Site struct {
 	handoff.Rules
 	CalOrigins []string // Cal.com's origins; the first is where booking pages are
 
-	// Previous is a webhook secret that is accepted beside Trust.Secrets until
-	// PreviousUntil, and recognised afterwards; empty: there is none.
-	Previous      string
-	PreviousUntil time.Time
+	// Secrets are accepted beside those of Trust. They can change while the server
+	// runs. Nil: there are none.
+	Secrets func() []Secret
 
 	API *calcom.API // Cal.com's API; nil: it is never asked
 
 	policy      string // of the booking page
 	permissions string
+}
+
+// A Secret is a webhook secret. After a time it is only recognised, and no longer
+// accepted.
+type Secret struct {
+	Value string
+	Until time.Time // zero: for good
 }
 
 // Config wires a server. All fields are needed but Desk, TrustedProxies and Now.
@@ -126,7 +132,7 @@ func silent(limit int) *httprate.RateLimiter {
 }
 
 func (s *Server) add(site *Site) error {
-	if len(site.Trust.Secrets) == 0 {
+	if len(site.Trust.Secrets) == 0 && site.Secrets == nil {
 		return errors.New("it has no webhook secret")
 	}
 	policy, err := csp.Booking(site.CalOrigins...)
@@ -159,12 +165,16 @@ func (s *Server) add(site *Site) error {
 // trust is what the site believes at a time.
 func (site *Site) trust(now time.Time) calcom.Trust {
 	t := site.Trust
-	switch {
-	case site.Previous == "":
-	case now.Before(site.PreviousUntil):
-		t.Secrets = append(slices.Clone(t.Secrets), site.Previous)
-	default:
-		t.Retired = append(slices.Clone(t.Retired), site.Previous)
+	if site.Secrets == nil {
+		return t
+	}
+	t.Secrets, t.Retired = slices.Clone(t.Secrets), slices.Clone(t.Retired)
+	for _, secret := range site.Secrets() {
+		if secret.Until.IsZero() || now.Before(secret.Until) {
+			t.Secrets = append(t.Secrets, secret.Value)
+		} else {
+			t.Retired = append(t.Retired, secret.Value)
+		}
 	}
 	return t
 }
