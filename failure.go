@@ -35,6 +35,7 @@ const (
 	BookingUnreadable Reason = "booking_unreadable" // Cal.com's list held what we could not read
 	SweepFailing      Reason = "sweep_failing"      // Cal.com's list cannot be read at all
 	MailFailing       Reason = "mail_failing"       // the mail server takes nothing from us
+	CalendarHidden    Reason = "calendar_hidden"    // a booking page cannot be shown in the site's page
 )
 
 // Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
@@ -156,6 +157,11 @@ var ReasonTexts = []ReasonText{
 		MailFailing, FailedSite, "The mail server does not take our letters",
 		"The mail server cannot be reached, refuses the password, or does not let us send as the site's address. Reminders wait; each is tried again for a day.",
 		"Look at mail and at the site's address in handoff.yaml and site.yaml, and at the log, which has the mail server's code. The entry settles itself.",
+	},
+	{
+		CalendarHidden, FailedSite, "A calendar cannot be shown on the site",
+		"Cal.com's booking page leads elsewhere, forbids frames, is gone, or speaks another protocol, so visitors get a link to Cal.com's own page instead.",
+		"Look at the detail, and run handoff check. The entry settles itself.",
 	},
 	{
 		NoReference, FailedEvent, "Booked without a reference",

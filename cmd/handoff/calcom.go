@@ -24,13 +24,26 @@ type connectionFlags struct {
 	DryRun bool   `name:"dry-run" help:"Only look; change nothing at Cal.com."`
 }
 
+type checkCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	Site string `help:"Only this site."`
+}
+
+func (c checkCmd) Run(e *environment) error {
+	flags := connectionFlags{configFlag: c.configFlag, JSON: c.JSON, Site: c.Site}
+	return flags.each(e, func(conf *app.Config, site string, report func(app.Step)) error {
+		return conf.Check(e.ctx, site, e.now, report)
+	})
+}
+
 type connectCmd struct {
 	connectionFlags
 	NewKey bool `name:"new-key" help:"Ask for another key of Cal.com's API, in place of the one that is kept."`
 }
 
 func (c connectCmd) Run(e *environment) error {
-	return c.each(e, c.NewKey, (*app.Connection).Up)
+	return c.each(e, c.connected(e, c.NewKey, (*app.Connection).Up))
 }
 
 type rotateCmd struct{ connectionFlags }
@@ -43,19 +56,19 @@ func (c rotateCmd) Run(e *environment) error {
 	if c.Site == "" && len(conf.Sites) > 1 { // of all of them nobody means to, in one go
 		return fmt.Errorf("say which site gets another secret: --site ID: %w", errUsage)
 	}
-	return c.each(e, false, (*app.Connection).Rotate)
+	return c.each(e, c.connected(e, false, (*app.Connection).Rotate))
 }
 
 type disconnectCmd struct{ connectionFlags }
 
 func (c disconnectCmd) Run(e *environment) error {
-	return c.each(e, false, (*app.Connection).Down)
+	return c.each(e, c.connected(e, false, (*app.Connection).Down))
 }
 
-// each does something with the connection of each site, prints every step at once,
+// each does something about each site, prints every step at once,
 // and fails if something is left for a person. What one site cannot do keeps no other
 // from it.
-func (c connectionFlags) each(e *environment, newKey bool, do func(*app.Connection, context.Context) error) error {
+func (c connectionFlags) each(e *environment, do func(conf *app.Config, site string, report func(app.Step)) error) error {
 	conf, err := app.Load(c.Config)
 	if err != nil {
 		return err
@@ -78,7 +91,7 @@ func (c connectionFlags) each(e *environment, newKey bool, do func(*app.Connecti
 		if c.Site != "" && site != c.Site {
 			continue
 		}
-		if err := c.one(e, conf, site, newKey, report, do); err != nil {
+		if err := do(conf, site, report); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", site, err))
 		}
 	}
@@ -91,18 +104,20 @@ func (c connectionFlags) each(e *environment, newKey bool, do func(*app.Connecti
 	return errors.Join(failed...)
 }
 
-// one does it for one site, once there is a key.
-func (c connectionFlags) one(e *environment, conf *app.Config, site string, newKey bool, report func(app.Step), do func(*app.Connection, context.Context) error) error {
-	if newKey || conf.LacksKey(site) {
-		if err := askForKey(e, conf, site, len(conf.Sites) == 1 || c.Site != ""); err != nil {
+// connected does it with a site's connection, once there is a key.
+func (c connectionFlags) connected(e *environment, newKey bool, do func(*app.Connection, context.Context) error) func(*app.Config, string, func(app.Step)) error {
+	return func(conf *app.Config, site string, report func(app.Step)) error {
+		if newKey || conf.LacksKey(site) {
+			if err := askForKey(e, conf, site, len(conf.Sites) == 1 || c.Site != ""); err != nil {
+				return err
+			}
+		}
+		n, err := conf.Connect(site, !c.DryRun, e.now, report)
+		if err != nil {
 			return err
 		}
+		return do(n, e.ctx)
 	}
-	n, err := conf.Connect(site, !c.DryRun, e.now, report)
-	if err != nil {
-		return err
-	}
-	return do(n, e.ctx)
 }
 
 // keyVariable is where a key is looked for before somebody is asked for it.

@@ -30,6 +30,7 @@ type cli struct {
 	Init      initCmd      `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
 	Leads     leadsCmd     `cmd:"" help:"Show leads."`
 	Failures  failuresCmd  `cmd:"" help:"Show the failure queue."`
+	Check     checkCmd     `cmd:"" help:"Look whether the sites work for their visitors. Nothing is changed."`
 	Calcom    calcomCmd    `cmd:"" help:"Set up Cal.com's side, or take it down."`
 	Sweep     sweepCmd     `cmd:"" help:"Ask Cal.com now for every booking that changed."`
 	Statement statementCmd `cmd:"" help:"Account for every booking at Cal.com, day by day."`

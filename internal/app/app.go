@@ -84,7 +84,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	for _, s := range wc.Sites {
-		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: boxes[s.ID].reminders, Telling: boxes[s.ID].telling}
+		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: boxes[s.ID].reminders, Telling: boxes[s.ID].telling, Calendars: calendars(s)}
 		titles, types := map[string]string{}, map[int64]string{}
 		for _, v := range s.Content.Services {
 			titles[v.Slug], types[int64(v.EventType)] = v.Title, v.Slug
@@ -111,6 +111,27 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	a.handler = server
 	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Sites: work}
 	return nil
+}
+
+// calendars tells why a calendar of a site cannot be shown in its pages. What is away
+// now is for the next look.
+func calendars(s *web.Site) func(context.Context) string {
+	return func(ctx context.Context) string {
+		var faults []string
+		for _, v := range s.Content.Services {
+			fault, err := calcom.Framed(ctx, s.CalOrigins, v.Calendar, originOf(s.Content.URL))
+			if errors.Is(err, handoff.ErrNotFound) {
+				fault = "there is no such booking page"
+			}
+			if fault != "" {
+				faults = append(faults, v.Slug+", "+v.Calendar+": "+fault)
+			}
+		}
+		if missing, err := calcom.Speaks(ctx, s.CalOrigins[0]); err == nil && len(missing) > 0 {
+			faults = append(faults, spokenNoMore(missing))
+		}
+		return strings.Join(faults, "; ")
+	}
 }
 
 // Swept lists the sites whose bookings are swept.

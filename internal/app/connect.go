@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path"
@@ -58,7 +57,10 @@ func (c *Config) Connect(site string, change bool, now func() time.Time, report 
 	if s == nil {
 		return nil, fmt.Errorf("there is no site %q: %w", site, handoff.ErrNotFound)
 	}
-	n := &Connection{site: s, change: change, report: report, now: now}
+	n, err := c.connection(s, change, now, report)
+	if err != nil {
+		return nil, err
+	}
 	if s.Calcom.API.URL == "" {
 		return nil, fmt.Errorf("calcom.api.url of %s: say where Cal.com's API answers, such as https://api.cal.com/v2: %w", site, handoff.ErrInvalid)
 	}
@@ -67,9 +69,15 @@ func (c *Config) Connect(site string, change bool, now func() time.Time, report 
 		return nil, fmt.Errorf("calcom.api.key of %s: %w; in Cal.com make one under Settings, Developer, API keys: %w", site, err, handoff.ErrInvalid)
 	}
 	n.api = calcom.API{Base: strings.TrimRight(s.Calcom.API.URL, "/"), Key: key, Attempts: 4}
+	return n, nil
+}
+
+// connection prepares one that does without Cal.com's API.
+func (c *Config) connection(s *SiteConfig, change bool, now func() time.Time, report func(Step)) (*Connection, error) {
+	n := &Connection{site: s, change: change, report: report, now: now}
 	secrets, err := c.webhookSecrets(&s.Calcom)
 	if err != nil {
-		return nil, fmt.Errorf("calcom.webhook_secret of %s: %w: %w", site, err, handoff.ErrInvalid)
+		return nil, fmt.Errorf("calcom.webhook_secret of %s: %w: %w", s.ID, err, handoff.ErrInvalid)
 	}
 	n.secret = secrets()[0].Value
 	if w := s.Calcom.WebhookSecret; w.File != "" && w.Env == "" {
@@ -79,6 +87,31 @@ func (c *Config) Connect(site string, change bool, now func() time.Time, report 
 		return nil, fmt.Errorf("content: %w", err)
 	}
 	return n, nil
+}
+
+// Check looks whether a site works for its visitors, and changes nothing: its server,
+// its webhook's address, its calendars, and, with a key, Cal.com's side.
+func (c *Config) Check(ctx context.Context, site string, now func() time.Time, report func(Step)) error {
+	s := c.siteConfig(site)
+	if s == nil {
+		return fmt.Errorf("there is no site %q: %w", site, handoff.ErrNotFound)
+	}
+	n, err := c.connection(s, false, now, report)
+	if err != nil {
+		return err
+	}
+	n.health(ctx)
+	n.protocol(ctx)
+	if s.Calcom.API.URL == "" || s.Calcom.API.Key == (Secret{}) || c.LacksKey(site) {
+		n.ping(ctx)
+		n.frames(ctx)
+		n.say(StepNote, "key", "there is none of Cal.com's API, so event types and webhooks are not looked at, and a lost webhook is not missed; see: handoff calcom connect")
+		return ctx.Err()
+	}
+	if n, err = c.Connect(site, false, now, report); err != nil {
+		return err
+	}
+	return n.Up(ctx)
 }
 
 // Up makes Cal.com's side as it must be, as far as its API can, reads all of it back,
@@ -91,7 +124,7 @@ func (n *Connection) Up(ctx context.Context) error {
 	}
 	n.say(StepOK, "key", "Cal.com accepts it, and shows %s", plural(len(all), "event type"))
 	n.ping(ctx)
-	n.origins(ctx)
+	n.frames(ctx)
 	for _, service := range n.content.Services {
 		i := slices.IndexFunc(all, func(e calcom.EventType) bool { return e.ID == int64(service.EventType) })
 		if i < 0 {
@@ -286,43 +319,58 @@ func (n *Connection) doubled(ctx context.Context) {
 	}
 }
 
-// origins tells where a booking page leads to another origin, which the booking
-// page's policy would not let into its frame.
-func (n *Connection) origins(ctx context.Context) {
-	var first string
-	if len(n.content.Services) > 0 {
-		first = n.content.Services[0].Calendar
+// frames tells whether the site can show each service's booking page in its frame.
+func (n *Connection) frames(ctx context.Context) {
+	for _, v := range n.content.Services {
+		page := n.site.Calcom.Origins[0] + "/" + v.Calendar
+		fault, err := calcom.Framed(ctx, n.site.Calcom.Origins, v.Calendar, originOf(n.site.URL))
+		switch {
+		case err != nil:
+			n.say(StepTodo, v.Slug+", calendar", "%s: %s", page, reason(err))
+		case fault != "":
+			n.say(StepTodo, v.Slug+", calendar", "%s: %s", page, fault)
+		default:
+			n.say(StepOK, v.Slug+", calendar", "%s can be shown in the site's page", page)
+		}
 	}
-	page := n.site.Calcom.Origins[0] + "/" + first
-	at, err := finalOrigin(ctx, page)
+}
+
+// protocol tells whether Cal.com's pages still speak what our booking page does.
+func (n *Connection) protocol(ctx context.Context) {
+	const what = "calendar's protocol"
+	missing, err := calcom.Speaks(ctx, n.site.Calcom.Origins[0])
 	switch {
 	case err != nil:
-		n.say(StepTodo, "booking page", "%s does not answer: %v", page, err)
-	case !slices.Contains(n.site.Calcom.Origins, at):
-		n.say(StepTodo, "booking page", "%s leads to %s; write that as calcom.origins", page, at)
+		n.say(StepNote, what, "cannot be looked at: Cal.com's embed script: %s", reason(err))
+	case len(missing) > 0:
+		n.say(StepTodo, what, "%s", spokenNoMore(missing))
 	default:
-		n.say(StepOK, "booking page", "%s", page)
+		n.say(StepOK, what, "is what the booking page speaks")
 	}
 }
 
-// finalOrigin follows an address to where it ends.
-func finalOrigin(ctx context.Context, address string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return "", err
-	}
-	res, err := (&http.Client{Timeout: 15 * time.Second}).Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer res.Body.Close()
-	if res.StatusCode >= http.StatusBadRequest {
-		return "", fmt.Errorf("%s", res.Status)
-	}
-	return originOf(res.Request.URL), nil
+func spokenNoMore(missing []string) string {
+	return "Cal.com's embed script does not know " + strings.Join(missing, ", ") + " any more. Look at a booking page; if the calendar stays hidden there, visitors get a link to Cal.com's own page instead. A newer Handoff may know the new ones"
 }
 
-func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// originOf is the scheme and host of an address.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// health asks the site's server whether it could keep a webhook now.
+func (n *Connection) health(ctx context.Context) {
+	const what = "server"
+	if err := calcom.Ready(ctx, n.site.URL+"/readyz"); err != nil {
+		n.say(StepTodo, what, "%s/readyz: %s", n.site.URL, reason(err))
+		return
+	}
+	n.say(StepOK, what, "%s is ready", n.site.URL)
+}
 
 // ping sends ourselves what Cal.com would.
 func (n *Connection) ping(ctx context.Context) {

@@ -65,3 +65,12 @@ func Ping(ctx context.Context, c *http.Client, address, secret string, now time.
 	}
 	return fmt.Errorf("it answers %d: %w", res.StatusCode, handoff.ErrUnavailable)
 }
+
+// Ready asks a server of ours whether it could keep a webhook now.
+func Ready(ctx context.Context, address string) error {
+	res, err := fetch(ctx, address)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}

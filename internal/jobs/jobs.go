@@ -23,6 +23,9 @@ type Site struct {
 	API   *calcom.API  // nil: Cal.com is never asked
 	// Reminders to who did not book. Nil: there are none.
 	Reminders *Reminders
+	// Calendars tells why a calendar cannot be shown in the site's pages, in words;
+	// empty: all can, or it could not be looked at now. Nil: nobody looks.
+	Calendars func(context.Context) string
 	// Telling people of the site. Nil: nobody is told.
 	Telling *Telling
 }
@@ -34,7 +37,8 @@ type Runner struct {
 	Sites map[string]Site
 	Log   *slog.Logger
 
-	resting rests // sites and leads that are not to be reminded before a time
+	hidden  map[string]bool // sites whose calendars could not be shown at the last look
+	resting rests           // sites and leads that are not to be reminded before a time
 }
 
 const (
@@ -55,6 +59,7 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Go(func() { r.loop(ctx, store.KindReconcile) })
 	wg.Go(func() { r.applyRules(ctx) })
 	wg.Go(func() { r.remindAll(ctx) })
+	wg.Go(func() { r.watchCalendars(ctx) })
 	wg.Go(func() {
 		r.startTelling(ctx)
 		r.loop(ctx, store.KindTell)

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -23,6 +24,8 @@ type Reminders struct {
 	Mailer Mailer
 	// Serves tells whether a service is still sold: of another one nobody is reminded.
 	Serves func(service string) bool
+	// Hourly is how many letters are sent within an hour, at most. 0: 500.
+	Hourly int
 	// Write makes the letter of one.
 	Write func(store.Reminder) (notify.Mail, error)
 }
@@ -145,7 +148,7 @@ func (r *Runner) remindOne(ctx context.Context, id string, site Site, lead hando
 	if stale, err := r.stale(ctx, id, site); stale || err != nil {
 		return false, errors.Join(err, errStop)
 	}
-	if n, err := r.Store.Reminded(ctx, id, r.Store.Now().Add(-time.Hour)); err != nil || n >= maxHourly {
+	if n, err := r.Store.Reminded(ctx, id, r.Store.Now().Add(-time.Hour)); err != nil || n >= cmp.Or(site.Reminders.Hourly, maxHourly) {
 		if err == nil {
 			r.resting.rest(id, r.Store.Now().Add(firstPause))
 			r.Log.Warn("so many reminders were sent within an hour that the others wait", "site", id, "reminders", n)

@@ -99,6 +99,7 @@ const (
 	webhookSubject = "webhook"
 	SweepSubject   = "sweep" // Cal.com's list of bookings; it settles itself with the next page
 	MailSubject    = "mail"  // the mail server
+	EmbedSubject   = "embed" // the calendars in the site's pages
 )
 
 // SiteFails opens a failure about a site's connections, unless it is open.

@@ -1,0 +1,39 @@
+package jobs_test
+
+import (
+	"context"
+	"testing"
+
+	"handoff"
+)
+
+// A calendar that cannot be shown is told of at the second look, once, and no more when
+// it can be shown again.
+func TestHiddenCalendarIsTold(t *testing.T) {
+	f := newSweeper(t)
+	why := ""
+	s := f.runner.Sites[site]
+	s.Calendars = func(context.Context) string { return why }
+	f.runner.Sites[site] = s
+	look := func(hidden bool, waiting int) {
+		t.Helper()
+		if got := f.runner.LookAtCalendars(t.Context()); got != hidden {
+			t.Errorf("hidden %v, want %v", got, hidden)
+		}
+		list := f.waiting()
+		if len(list) != waiting || waiting == 1 && (list[0].Reason != handoff.CalendarHidden || list[0].Detail != why || list[0].Deliveries != 1) {
+			t.Errorf("%+v, want %d", list, waiting)
+		}
+	}
+	look(false, 0)
+	why = "survey: it leads elsewhere"
+	look(true, 0)
+	why = ""
+	look(false, 0)
+	why = "survey: it leads elsewhere"
+	look(true, 0)
+	look(true, 1)
+	look(true, 1)
+	why = ""
+	look(false, 0)
+}
