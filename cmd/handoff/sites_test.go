@@ -30,7 +30,7 @@ func newSites(t *testing.T, ids ...string) *sites {
 		fmt.Fprintf(&config, `  - id: %[1]s
     url: http://%[1]s.test
     content: content
-    calcom: {origins: [https://cal.test], webhook_secret: {file: secrets/%[1]s}}
+    calcom: {origins: ["http://127.0.0.1:9"], webhook_secret: {file: secrets/%[1]s}}
 `, id)
 		in.secrets[id] = "whsec_of_the_site_" + id
 		if err := os.WriteFile(filepath.Join(dir, "secrets", id), []byte(in.secrets[id]), 0o600); err != nil {
