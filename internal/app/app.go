@@ -113,15 +113,19 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	return nil
 }
 
-// calendars tells why a calendar of a site cannot be shown in its pages. What is away
-// now is for the next look.
-func calendars(s *web.Site) func(context.Context) string {
-	return func(ctx context.Context) string {
+// calendars tells why a calendar of a site cannot be shown in its pages. An error says
+// that one could not be looked at.
+func calendars(s *web.Site) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
 		var faults []string
+		var away []error
 		for _, v := range s.Content.Services {
 			fault, err := calcom.Framed(ctx, s.CalOrigins, v.Calendar, originOf(s.Content.URL))
-			if errors.Is(err, handoff.ErrNotFound) {
+			switch {
+			case errors.Is(err, handoff.ErrNotFound):
 				fault = "there is no such booking page"
+			case err != nil:
+				away = append(away, err)
 			}
 			if fault != "" {
 				faults = append(faults, v.Slug+", "+v.Calendar+": "+fault)
@@ -130,7 +134,7 @@ func calendars(s *web.Site) func(context.Context) string {
 		if missing, err := calcom.Speaks(ctx, s.CalOrigins[0]); err == nil && len(missing) > 0 {
 			faults = append(faults, spokenNoMore(missing))
 		}
-		return strings.Join(faults, "; ")
+		return strings.Join(faults, "; "), errors.Join(away...)
 	}
 }
 

@@ -25,6 +25,7 @@ type Connection struct {
 	secret  string
 	// secretPath is the file of the secret; empty: it is in none.
 	secretPath string
+	sharedWith string // another site with the same file; empty: there is none
 	api        calcom.API
 	change     bool // things may be changed, not only looked at
 	reached    bool // what comes to the webhook's address is kept, with this secret
@@ -82,6 +83,7 @@ func (c *Config) connection(s *SiteConfig, change bool, now func() time.Time, re
 	n.secret = secrets()[0].Value
 	if w := s.Calcom.WebhookSecret; w.File != "" && w.Env == "" {
 		n.secretPath = abs(c.dir, w.File)
+		n.sharedWith = c.sharing(s)
 	}
 	if n.content, err = content.Load(os.DirFS(abs(c.dir, s.Content))); err != nil {
 		return nil, fmt.Errorf("content: %w", err)
@@ -102,29 +104,34 @@ func (c *Config) Check(ctx context.Context, site string, now func() time.Time, r
 	}
 	n.health(ctx)
 	n.protocol(ctx)
+	n.ping(ctx)
+	n.frames(ctx)
 	if s.Calcom.API.URL == "" || s.Calcom.API.Key == (Secret{}) || c.LacksKey(site) {
-		n.ping(ctx)
-		n.frames(ctx)
 		n.say(StepNote, "key", "there is none of Cal.com's API, so event types and webhooks are not looked at, and a lost webhook is not missed; see: handoff calcom connect")
 		return ctx.Err()
 	}
 	if n, err = c.Connect(site, false, now, report); err != nil {
 		return err
 	}
-	return n.Up(ctx)
+	return n.account(ctx)
 }
 
 // Up makes Cal.com's side as it must be, as far as its API can, reads all of it back,
 // and says what is left for a person. It can be run again at any time: what is right
 // already stays as it is.
 func (n *Connection) Up(ctx context.Context) error {
+	n.ping(ctx)
+	n.frames(ctx)
+	return n.account(ctx)
+}
+
+// account sees to what Cal.com's API shows and can change.
+func (n *Connection) account(ctx context.Context) error {
 	all, err := n.api.EventTypes(ctx)
 	if err != nil {
 		return err
 	}
 	n.say(StepOK, "key", "Cal.com accepts it, and shows %s", plural(len(all), "event type"))
-	n.ping(ctx)
-	n.frames(ctx)
 	for _, service := range n.content.Services {
 		i := slices.IndexFunc(all, func(e calcom.EventType) bool { return e.ID == int64(service.EventType) })
 		if i < 0 {
@@ -325,6 +332,8 @@ func (n *Connection) frames(ctx context.Context) {
 		page := n.site.Calcom.Origins[0] + "/" + v.Calendar
 		fault, err := calcom.Framed(ctx, n.site.Calcom.Origins, v.Calendar, originOf(n.site.URL))
 		switch {
+		case errors.Is(err, calcom.ErrBarred):
+			n.say(StepNote, v.Slug+", calendar", "%s cannot be looked at: %s", page, reason(err))
 		case err != nil:
 			n.say(StepTodo, v.Slug+", calendar", "%s: %s", page, reason(err))
 		case fault != "":
@@ -375,6 +384,7 @@ func (n *Connection) health(ctx context.Context) {
 // ping sends ourselves what Cal.com would.
 func (n *Connection) ping(ctx context.Context) {
 	if err := calcom.Ping(ctx, nil, n.address(), n.secret, n.now()); err != nil {
+		n.reached = false
 		n.say(StepTodo, "webhook address", "%s: %v", n.address(), err)
 		return
 	}

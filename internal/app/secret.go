@@ -153,5 +153,29 @@ func replaceFile(path string, b []byte) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return failed(err)
 	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil { // where a folder can be synced at all
+		_ = dir.Sync()
+		dir.Close()
+	}
 	return nil
+}
+
+// sharing finds another site whose webhook secret is in the same file; empty if there
+// is none.
+func (c *Config) sharing(s *SiteConfig) string {
+	real := func(secret Secret) string {
+		path, err := filepath.EvalSymlinks(abs(c.dir, secret.File))
+		if secret.File == "" || err != nil {
+			return ""
+		}
+		return path
+	}
+	mine := real(s.Calcom.WebhookSecret)
+	for i := range c.Sites {
+		other := &c.Sites[i]
+		if other.ID != s.ID && mine != "" && real(other.Calcom.WebhookSecret) == mine {
+			return other.ID
+		}
+	}
+	return ""
 }

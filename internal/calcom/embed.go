@@ -20,6 +20,10 @@ import (
 // Source: embed-core 1.5.3, dist/embed/embed.js; embed-iframe.ts (web.md §1.5).
 var spoken = []string{"__iframeReady", "parentKnowsIframeReady", "__dimensionChanged", "linkReady", "linkFailed"}
 
+// ErrBarred says that Cal.com, or what stands before it, does not answer programs, or not
+// so many questions. Visitors' browsers may fare otherwise.
+var ErrBarred = errors.New("it does not answer a program")
+
 // maxEmbed is how much of an answer is read, in bytes; the script has 87,000.
 const maxEmbed = 4 << 20
 
@@ -30,7 +34,7 @@ var follower = &http.Client{Timeout: client.Timeout}
 // which the page around it does not allow, or itself allows no such frame. Empty:
 // nothing does. parent is the origin of the page around it, origins are those that it
 // allows. An error says that it could not be looked at: ErrNotFound that there is no
-// such page.
+// such page, ErrBarred that programs get no answer.
 func Framed(ctx context.Context, origins []string, calendar, parent string) (fault string, err error) {
 	address := page(origins[0], calendar) + "/embed?embed=handoff&embedType=inline&layout=month_view"
 	res, err := fetch(ctx, address)
@@ -65,6 +69,9 @@ func Speaks(ctx context.Context, origin string) (missing []string, err error) {
 			missing = append(missing, word)
 		}
 	}
+	if len(missing) == len(spoken) { // a page that asks to wait, say: no release drops every word
+		return nil, fmt.Errorf("calcom: something else than the embed script answers: %w", handoff.ErrUnavailable)
+	}
 	return missing, nil
 }
 
@@ -85,8 +92,11 @@ func fetch(ctx context.Context, address string) (*http.Response, error) {
 		return res, nil
 	}
 	res.Body.Close()
-	if res.StatusCode == http.StatusNotFound {
+	switch res.StatusCode {
+	case http.StatusNotFound:
 		return nil, fmt.Errorf("calcom: it answers 404: %w", handoff.ErrNotFound)
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return nil, fmt.Errorf("calcom: it answers %d: %w", res.StatusCode, ErrBarred)
 	}
 	return nil, fmt.Errorf("calcom: it answers %d: %w", res.StatusCode, handoff.ErrUnavailable)
 }

@@ -71,6 +71,9 @@ func TestFramedElsewhere(t *testing.T) {
 		if r.URL.Path == "/gone/embed" {
 			w.WriteHeader(http.StatusNotFound)
 		}
+		if r.URL.Path == "/barred/embed" {
+			w.WriteHeader(http.StatusForbidden)
+		}
 		if r.URL.Path == "/broken/embed" {
 			w.WriteHeader(http.StatusBadGateway)
 		}
@@ -88,6 +91,9 @@ func TestFramedElsewhere(t *testing.T) {
 		t.Errorf("%q, %v", fault, err)
 	}
 	if fault, err := calcom.Framed(t.Context(), []string{there.URL}, "gone", parent); !errors.Is(err, handoff.ErrNotFound) || fault != "" {
+		t.Errorf("%q, %v", fault, err)
+	}
+	if fault, err := calcom.Framed(t.Context(), []string{there.URL}, "barred", parent); !errors.Is(err, calcom.ErrBarred) || fault != "" {
 		t.Errorf("%q, %v", fault, err)
 	}
 	for _, origin := range []string{there.URL, "http://127.0.0.1:1"} {
@@ -117,6 +123,10 @@ func TestSpeaks(t *testing.T) {
 	script = []byte(`a("__iframeReady");b("parentKnowsIframeReady");c("linkReady");d("linkFailed");e("__sizeChanged")`)
 	if missing, err := calcom.Speaks(t.Context(), cal.URL); err != nil || len(missing) != 1 || missing[0] != "__dimensionChanged" {
 		t.Errorf("%v, %v", missing, err)
+	}
+	script = []byte("<html>please wait")
+	if missing, err := calcom.Speaks(t.Context(), cal.URL); !errors.Is(err, handoff.ErrUnavailable) || len(missing) != 0 {
+		t.Errorf("a page that asks to wait: %v, %v", missing, err)
 	}
 	if _, err := calcom.Speaks(t.Context(), cal.URL+"/elsewhere"); !errors.Is(err, handoff.ErrNotFound) {
 		t.Error(err)

@@ -32,6 +32,7 @@ func Ping(ctx context.Context, c *http.Client, address, secret string, now time.
 	if err != nil {
 		return fmt.Errorf("calcom: %w", err)
 	}
+	req.Close = true // another ping can reach another replica
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(SignatureHeader, sign(secret, body))
 	if c == nil {

@@ -30,32 +30,36 @@ func (r *Runner) watchCalendars(ctx context.Context) {
 	}
 }
 
-// LookAtCalendars looks once, and reports whether there is a calendar that cannot be
-// shown. Somebody is told when it is so a second time: an answer of a moment is no news.
-func (r *Runner) LookAtCalendars(ctx context.Context) (hidden bool) {
+// LookAtCalendars looks once, and reports whether to look again soon: a calendar cannot
+// be shown, or could not be looked at. Somebody is told of one that cannot be shown at
+// the second look, since an answer of a moment is no news; what could not be looked at
+// settles nothing.
+func (r *Runner) LookAtCalendars(ctx context.Context) (again bool) {
+	if r.hidden == nil {
+		r.hidden = map[string]bool{}
+	}
 	for id, site := range r.Sites {
 		if site.Calendars == nil {
 			continue
 		}
-		why := site.Calendars(ctx)
+		why, away := site.Calendars(ctx)
 		if ctx.Err() != nil {
 			return false
 		}
+		again = again || why != "" || away != nil
 		var err error
 		switch {
+		case why != "" && r.hidden[id]:
+			err = r.Store.SiteFails(ctx, id, store.EmbedSubject, handoff.CalendarHidden, why)
+		case why == "" && away != nil:
+			continue
 		case why == "":
 			err = r.Store.SiteWell(ctx, id, store.EmbedSubject, "the calendars can be shown")
-		case r.hidden[id]:
-			err = r.Store.SiteFails(ctx, id, store.EmbedSubject, handoff.CalendarHidden, why)
 		}
 		if err != nil {
 			r.Log.Warn("telling of a calendar failed; it is told at the next look", "site", id, "err", err)
 		}
-		if r.hidden == nil {
-			r.hidden = map[string]bool{}
-		}
 		r.hidden[id] = why != ""
-		hidden = hidden || why != ""
 	}
-	return hidden
+	return again
 }

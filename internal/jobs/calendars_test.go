@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"handoff"
@@ -11,17 +12,17 @@ import (
 // it can be shown again.
 func TestHiddenCalendarIsTold(t *testing.T) {
 	f := newSweeper(t)
-	why := ""
+	why, away := "", error(nil)
 	s := f.runner.Sites[site]
-	s.Calendars = func(context.Context) string { return why }
+	s.Calendars = func(context.Context) (string, error) { return why, away }
 	f.runner.Sites[site] = s
-	look := func(hidden bool, waiting int) {
+	look := func(again bool, waiting int) {
 		t.Helper()
-		if got := f.runner.LookAtCalendars(t.Context()); got != hidden {
-			t.Errorf("hidden %v, want %v", got, hidden)
+		if got := f.runner.LookAtCalendars(t.Context()); got != again {
+			t.Errorf("again %v, want %v", got, again)
 		}
 		list := f.waiting()
-		if len(list) != waiting || waiting == 1 && (list[0].Reason != handoff.CalendarHidden || list[0].Detail != why || list[0].Deliveries != 1) {
+		if len(list) != waiting || waiting == 1 && (list[0].Reason != handoff.CalendarHidden || why != "" && list[0].Detail != why || list[0].Deliveries != 1) {
 			t.Errorf("%+v, want %d", list, waiting)
 		}
 	}
@@ -34,6 +35,16 @@ func TestHiddenCalendarIsTold(t *testing.T) {
 	look(true, 0)
 	look(true, 1)
 	look(true, 1)
+	why, away = "", errors.New("busy") // that settles nothing
+	look(true, 1)
+	why, away = "survey: it leads elsewhere", nil
+	look(true, 1)
 	why = ""
 	look(false, 0)
+	why = "survey: it leads elsewhere"
+	look(true, 0)
+	why, away = "", errors.New("busy") // nor forgets
+	look(true, 0)
+	why, away = "survey: it leads elsewhere", nil
+	look(true, 1)
 }

@@ -24,8 +24,9 @@ type Site struct {
 	// Reminders to who did not book. Nil: there are none.
 	Reminders *Reminders
 	// Calendars tells why a calendar cannot be shown in the site's pages, in words;
-	// empty: all can, or it could not be looked at now. Nil: nobody looks.
-	Calendars func(context.Context) string
+	// empty: all that were looked at can. An error says that one could not be looked at
+	// now. Nil: nobody looks.
+	Calendars func(context.Context) (string, error)
 	// Telling people of the site. Nil: nobody is told.
 	Telling *Telling
 }
@@ -38,6 +39,7 @@ type Runner struct {
 	Log   *slog.Logger
 
 	hidden  map[string]bool // sites whose calendars could not be shown at the last look
+	ill     streaks         // mail servers
 	resting rests           // sites and leads that are not to be reminded before a time
 }
 

@@ -57,6 +57,7 @@ func (r *Runner) remindAll(ctx context.Context) {
 // Remind sends the reminders that are due, and returns how many the mail server took.
 func (r *Runner) Remind(ctx context.Context) (sent int) {
 	for id, site := range r.Sites {
+		r.forgiveMail(ctx, id)
 		if site.Reminders == nil || len(site.Reminders.After) == 0 {
 			continue
 		}
@@ -171,6 +172,7 @@ func (r *Runner) sendReminder(ctx context.Context, id string, site Site, one sto
 	state, next := handoff.ReminderSent, time.Time{}
 	switch {
 	case err == nil:
+		r.ill.ended(id)
 		return true, errors.Join(r.Store.EndReminder(ctx, one, state, next), r.Store.SiteWell(ctx, id, store.MailSubject, "the mail server takes letters"))
 	case errors.Is(err, notify.ErrRefused):
 		state = handoff.ReminderRefused
@@ -180,12 +182,46 @@ func (r *Runner) sendReminder(ctx context.Context, id string, site Site, one sto
 		state, next = handoff.ReminderRetry, r.Store.Now().Add(min(firstPause<<min(one.Attempts-1, 10), longestPause))
 	}
 	r.Log.Warn("a reminder was not sent", "site", id, "lead", one.ID, "state", state, "err", err)
-	failed := r.Store.EndReminder(ctx, one, state, next)
-	if errors.Is(err, notify.ErrServer) { // it is not about this letter: the next would fare alike
-		r.resting.rest(id, r.Store.Now().Add(firstPause))
-		return false, errors.Join(failed, r.Store.SiteFails(ctx, id, store.MailSubject, handoff.MailFailing, notify.ErrServer.Error()), errStop)
+	return false, errors.Join(r.Store.EndReminder(ctx, one, state, next), r.mailFailed(ctx, id, err))
+}
+
+// mailFailed judges the mail server by a letter that it did not take. Somebody is told
+// of the second time in a row that it lets nobody send, and of any third: the first can
+// be a moment's, and some letters are to nobody.
+func (r *Runner) mailFailed(ctx context.Context, id string, cause error) error {
+	if errors.Is(cause, notify.ErrUnknown) {
+		return nil
 	}
-	return false, failed
+	ofServer := errors.Is(cause, notify.ErrServer)
+	var told error
+	switch n := r.ill.failed(id); {
+	case ofServer && n >= 2:
+		told = r.Store.SiteFails(ctx, id, store.MailSubject, handoff.MailFailing, notify.ErrServer.Error())
+	case n >= 3:
+		told = r.Store.SiteFails(ctx, id, store.MailSubject, handoff.MailFailing, "it took none of the last letters")
+	}
+	if ofServer { // it is not about this letter: the next would fare alike
+		r.resting.rest(id, r.Store.Now().Add(firstPause))
+		return errors.Join(told, errStop)
+	}
+	return told
+}
+
+// forgiveMail settles what is open about the mail server where no letter failed within a
+// day: there may be none left that could show that it is well.
+func (r *Runner) forgiveMail(ctx context.Context, id string) {
+	now := r.Store.Now()
+	if r.resting.until(id+"/mail", now) {
+		return
+	}
+	r.resting.rest(id+"/mail", now.Add(shortRest))
+	failed, err := r.Store.RemindersFailed(ctx, id, now.Add(-handoff.RemindWithin))
+	if err == nil && !failed {
+		err = r.Store.SiteWell(ctx, id, store.MailSubject, "no letter failed within a day")
+	}
+	if err != nil && ctx.Err() == nil {
+		r.Log.Warn("looking at the letters that failed failed; it is tried again", "site", id, "err", err)
+	}
 }
 
 const (

@@ -124,8 +124,9 @@ func TestMailServerDecides(t *testing.T) {
 	}
 }
 
-// A mail server that lets nobody send is no fault of the letters: it is told of once, one
-// letter in five minutes finds out whether it is well again, and then all are sent.
+// A mail server that lets nobody send is no fault of the letters: one letter in five
+// minutes finds out whether it is well again, somebody is told at the second, once, and
+// then all are sent.
 func TestMailServerThatSendsNothing(t *testing.T) {
 	f, b := newReminder(t)
 	for _, name := range []string{"dana", "omar", "ines"} {
@@ -139,18 +140,46 @@ func TestMailServerThatSendsNothing(t *testing.T) {
 		f.reminded(0)
 		f.pass(time.Minute)
 	}
-	if b.tried != 1 {
-		t.Errorf("%d letters were tried within minutes, want one", b.tried)
+	if b.tried != 1 || len(f.waiting()) != 0 {
+		t.Errorf("%d letters were tried within minutes, want one; %+v", b.tried, f.waiting())
 	}
-	list := f.waiting()
-	if len(list) != 1 || list[0].Reason != handoff.MailFailing || list[0].Deliveries != 1 {
-		t.Fatalf("%+v", list)
+	for range 2 {
+		f.pass(5 * time.Minute)
+		f.reminded(0)
+		if list := f.waiting(); len(list) != 1 || list[0].Reason != handoff.MailFailing || list[0].Deliveries != 1 {
+			t.Fatalf("%+v", list)
+		}
 	}
 	b.answer = nil
-	f.pass(5 * time.Minute)
+	f.fresh()
+	f.pass(10 * time.Minute)
 	f.reminded(3)
 	if list := f.waiting(); len(list) != 0 || len(b.taken) != 3 {
 		t.Errorf("%v were sent; there waits %+v", b.taken, list)
+	}
+}
+
+// Letters that are refused one by one hold up no other, and are told of when there are
+// three in a row; a day later that is over, if there was none since.
+func TestLettersThatAreRefused(t *testing.T) {
+	for _, answer := range []error{notify.ErrRefused, errors.New("its rules are against it")} {
+		f, b := newReminder(t)
+		for i := range 4 {
+			f.submit(fmt.Sprint("lead", i))
+		}
+		f.pass(time.Hour)
+		f.fresh()
+		b.answer = answer
+		f.reminded(0)
+		list := f.waiting()
+		if b.tried != 4 || len(list) != 1 || list[0].Reason != handoff.MailFailing {
+			t.Errorf("%v: %d tried, %+v", answer, b.tried, list)
+		}
+		f.pass(25 * time.Hour)
+		f.runner.Remind(t.Context())
+		if list := f.waiting(); len(list) != 0 {
+			t.Errorf("%v, a day later: %+v", answer, list)
+		}
 	}
 }
 

@@ -111,21 +111,28 @@ func judge(err error) error {
 		return nil // it was taken before
 	case failed.Reason == mail.ErrSMTPDataClose && failed.ErrorCode() == 0, failed.Reason == mail.ErrWriteContent:
 		return fmt.Errorf("mail: %w", ErrUnknown)
-	case failed.Reason == mail.ErrSMTPMailFrom, failed.Reason == mail.ErrConnCheck, ofUs(failed):
+	case failed.Reason == mail.ErrSMTPMailFrom, failed.Reason == mail.ErrConnCheck, asksPassword(failed):
 		return fmt.Errorf("mail: %w (%d, %s)", ErrServer, failed.ErrorCode(), failed.Reason)
+	case ofPolicy(failed):
+		return fmt.Errorf("mail: the mail server's rules are against it (%d %s, %s)", failed.ErrorCode(), failed.EnhancedStatusCode(), failed.Reason)
 	case failed.ErrorCode() >= 500 || failed.Reason == mail.ErrGetRcpts || failed.Reason == mail.ErrGetSender:
 		return fmt.Errorf("mail: %w (%d, %s)", ErrRefused, failed.ErrorCode(), failed.Reason)
 	}
 	return fmt.Errorf("mail: the mail server does not take it now (%d, %s)", failed.ErrorCode(), failed.Reason)
 }
 
-// ofUs reports an answer to a recipient or a message that says that we may not send: one
-// that asks for a password (RFC 4954), or a matter of policy (RFC 3463, X.7.X), such as
-// that the server does not relay for us.
-func ofUs(e *mail.SendError) bool {
+// asksPassword reports an answer that wants us to sign in, or another password (RFC 4954).
+func asksPassword(e *mail.SendError) bool {
 	code := e.ErrorCode()
-	policy := e.Reason == mail.ErrSMTPRcptTo && strings.HasPrefix(e.EnhancedStatusCode(), "5.7.")
-	return code == 530 || code == 535 || code == 538 || policy
+	return code == 530 || code == 535 || code == 538
+}
+
+// ofPolicy reports an answer about what may be sent at all (RFC 3463, X.7.X; 5.2.252 is
+// Exchange's about the sender): it can be about us, as where the server does not relay, or
+// about this recipient, and does not say which.
+func ofPolicy(e *mail.SendError) bool {
+	code := e.EnhancedStatusCode()
+	return strings.HasPrefix(code, "5.7.") || code == "5.2.252"
 }
 
 // message writes a message with everything that makes it what it is: nobody's answer,

@@ -93,6 +93,12 @@ func (db *DB) Reminded(ctx context.Context, site string, since time.Time) (n int
 	return n, nil
 }
 
+// RemindersFailed reports whether the mail server did not take a reminder of a site since
+// a time.
+func (db *DB) RemindersFailed(ctx context.Context, site string, since time.Time) (bool, error) {
+	return exists(ctx, db.read, `SELECT 1 FROM reminders WHERE site = $1 AND at >= $2 AND state IN ($3, $4)`, site, stamp{since}, handoff.ReminderRetry, handoff.ReminderRefused)
+}
+
 // ClaimReminder makes a lead's reminder this process's to send, if the rule that is
 // given still says so once the lead is held, and nobody else has it. zone is the
 // visitor's where it is not known. ok is false if there is nothing to send.
