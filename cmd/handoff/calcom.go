@@ -16,25 +16,25 @@ type calcomCmd struct {
 	Disconnect disconnectCmd `cmd:"" help:"Remove a site's webhooks from Cal.com."`
 }
 
-// connectionFlags are what both need.
-type connectionFlags struct {
-	configFlag
-	JSON   bool   `name:"json" help:"Print JSON."`
-	Site   string `help:"Only this site."`
-	DryRun bool   `name:"dry-run" help:"Only look; change nothing at Cal.com."`
-}
-
-type checkCmd struct {
+// siteFlags are of what is done about each site, or one.
+type siteFlags struct {
 	configFlag
 	JSON bool   `name:"json" help:"Print JSON."`
 	Site string `help:"Only this site."`
 }
 
+type checkCmd struct{ siteFlags }
+
 func (c checkCmd) Run(e *environment) error {
-	flags := connectionFlags{configFlag: c.configFlag, JSON: c.JSON, Site: c.Site}
-	return flags.each(e, func(conf *app.Config, site string, report func(app.Step)) error {
+	return c.each(e, func(conf *app.Config, site string, report func(app.Step)) error {
 		return conf.Check(e.ctx, site, e.now, report)
 	})
+}
+
+// connectionFlags are of what can change things at Cal.com.
+type connectionFlags struct {
+	siteFlags
+	DryRun bool `name:"dry-run" help:"Only look; change nothing at Cal.com."`
 }
 
 type connectCmd struct {
@@ -68,7 +68,7 @@ func (c disconnectCmd) Run(e *environment) error {
 // each does something about each site, prints every step at once,
 // and fails if something is left for a person. What one site cannot do keeps no other
 // from it.
-func (c connectionFlags) each(e *environment, do func(conf *app.Config, site string, report func(app.Step)) error) error {
+func (c siteFlags) each(e *environment, do func(conf *app.Config, site string, report func(app.Step)) error) error {
 	conf, err := app.Load(c.Config)
 	if err != nil {
 		return err

@@ -11,9 +11,7 @@ import (
 )
 
 type sweepCmd struct {
-	configFlag
-	JSON  bool   `name:"json" help:"Print JSON."`
-	Site  string `help:"Only of this site."`
+	siteFlags
 	Since string `help:"Go back to this day, such as 2026-11-01, and not only to the last sweep." placeholder:"DAY"`
 }
 

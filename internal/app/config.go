@@ -138,13 +138,22 @@ func (s Secret) value(dir string) (string, error) {
 	return "", errors.New("it has neither env nor file")
 }
 
+// path is the file that the secret is in; empty if it is in none.
+func (s Secret) path(dir string) string {
+	if s.File == "" || s.Env != "" {
+		return ""
+	}
+	return abs(dir, s.File)
+}
+
 // isMissing reports that the secret is in a file that is not there, or empty: nobody
 // has put it there yet.
 func (s Secret) isMissing(dir string) bool {
-	if s.File == "" || s.Env != "" {
+	path := s.path(dir)
+	if path == "" {
 		return false
 	}
-	b, err := os.ReadFile(abs(dir, s.File))
+	b, err := os.ReadFile(path)
 	return errors.Is(err, os.ErrNotExist) || (err == nil && len(bytes.TrimSpace(b)) == 0)
 }
 
@@ -363,4 +372,13 @@ func (c *Config) StoreURL() string {
 		return c.Store
 	}
 	return "sqlite:" + abs(c.dir, strings.TrimPrefix(c.Store, "sqlite:"))
+}
+
+func (c *Config) siteConfig(id string) *SiteConfig {
+	for i := range c.Sites {
+		if c.Sites[i].ID == id {
+			return &c.Sites[i]
+		}
+	}
+	return nil
 }

@@ -118,7 +118,8 @@ func (c *Config) webhookSecrets(s *CalcomConfig) (func() []web.Secret, error) {
 		}
 		previous = []web.Secret{{Value: secret, Until: p.Until}}
 	}
-	if s.WebhookSecret.File == "" || s.WebhookSecret.Env != "" {
+	path := s.WebhookSecret.path(c.dir)
+	if path == "" {
 		secret, err := s.WebhookSecret.value(c.dir)
 		if err != nil {
 			return nil, err
@@ -130,7 +131,7 @@ func (c *Config) webhookSecrets(s *CalcomConfig) (func() []web.Secret, error) {
 		fixed = append(fixed, previous...)
 		return func() []web.Secret { return fixed }, nil
 	}
-	file := &secretFile{path: abs(c.dir, s.WebhookSecret.File), name: s.WebhookSecret.File, now: time.Now}
+	file := &secretFile{path: path, name: s.WebhookSecret.File, now: time.Now}
 	if err := file.read(); err != nil {
 		return nil, err
 	}
@@ -163,17 +164,17 @@ func replaceFile(path string, b []byte) error {
 // sharing finds another site whose webhook secret is in the same file; empty if there
 // is none.
 func (c *Config) sharing(s *SiteConfig) string {
-	real := func(secret Secret) string {
-		path, err := filepath.EvalSymlinks(abs(c.dir, secret.File))
-		if secret.File == "" || err != nil {
+	real := func(s *SiteConfig) string {
+		path, err := filepath.EvalSymlinks(s.Calcom.WebhookSecret.path(c.dir))
+		if err != nil {
 			return ""
 		}
 		return path
 	}
-	mine := real(s.Calcom.WebhookSecret)
+	mine := real(s)
 	for i := range c.Sites {
 		other := &c.Sites[i]
-		if other.ID != s.ID && mine != "" && real(other.Calcom.WebhookSecret) == mine {
+		if other.ID != s.ID && mine != "" && real(other) == mine {
 			return other.ID
 		}
 	}

@@ -137,12 +137,7 @@ func (a API) call(ctx context.Context, method, version, path string, body any) (
 	}
 	res, err := c.Do(req)
 	if err != nil {
-		// Its own words name the address, and with it the uid, which lets its reader
-		// cancel the booking; this error is logged.
-		if where := new(url.Error); errors.As(err, &where) {
-			err = where.Err
-		}
-		return nil, fmt.Errorf("calcom: asking the API: %w: %w", handoff.ErrUnavailable, err)
+		return nil, fmt.Errorf("calcom: asking the API: %w: %w", handoff.ErrUnavailable, nameless(err))
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
@@ -155,6 +150,15 @@ func (a API) call(ctx context.Context, method, version, path string, body any) (
 		return nil, a.refused(res, answer, version == bookingsVersion)
 	}
 	return answer, nil
+}
+
+// nameless is an error of net/http without the address that its words name: with it comes
+// a uid, which lets its reader cancel the booking, and the error is logged.
+func nameless(err error) error {
+	if where := new(url.Error); errors.As(err, &where) {
+		return where.Err
+	}
+	return err
 }
 
 // refused reads an answer that is not what was asked for.

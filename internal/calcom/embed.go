@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -83,10 +82,7 @@ func fetch(ctx context.Context, address string) (*http.Response, error) {
 	}
 	res, err := follower.Do(req)
 	if err != nil {
-		if where := new(url.Error); errors.As(err, &where) {
-			err = where.Err
-		}
-		return nil, fmt.Errorf("calcom: it does not answer: %w: %w", err, handoff.ErrUnavailable)
+		return nil, fmt.Errorf("calcom: it does not answer: %w: %w", nameless(err), handoff.ErrUnavailable)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil

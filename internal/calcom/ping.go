@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -40,10 +38,7 @@ func Ping(ctx context.Context, c *http.Client, address, secret string, now time.
 	}
 	res, err := c.Do(req)
 	if err != nil {
-		if where := new(url.Error); errors.As(err, &where) {
-			err = where.Err
-		}
-		return fmt.Errorf("nothing answers there (%w); start the server and its TLS proxy: %w", err, handoff.ErrUnavailable)
+		return fmt.Errorf("nothing answers there (%w); start the server and its TLS proxy: %w", nameless(err), handoff.ErrUnavailable)
 	}
 	defer res.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // half of one is not ours

@@ -152,6 +152,22 @@ func TestNothingIsSweptWithoutAKey(t *testing.T) {
 	}
 }
 
+// breaks has something else come in place of some of Cal.com's answers.
+func (f *office) breaks(which func(answer []byte) bool, instead func(http.ResponseWriter)) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		f.sim.ServeHTTP(answer, r)
+		if which(answer.Body.Bytes()) {
+			instead(w)
+			return
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	f.t.Cleanup(proxy.Close)
+	f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+}
+
 // One booking that breaks every page it is on is passed over once it stands alone, and
 // all others are heard of; a Cal.com that is away is waited for.
 func TestOneOddBookingStopsNoSweep(t *testing.T) {
@@ -163,18 +179,7 @@ func TestOneOddBookingStopsNoSweep(t *testing.T) {
 			f := newSweeper(t)
 			leads, uids := f.bookMany(20)
 			odd, away := uids[7], true
-			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				answer := httptest.NewRecorder()
-				f.sim.ServeHTTP(answer, r)
-				if away || bytes.Contains(answer.Body.Bytes(), []byte(odd)) {
-					broken(w)
-					return
-				}
-				w.WriteHeader(answer.Code)
-				_, _ = w.Write(answer.Body.Bytes())
-			}))
-			defer proxy.Close()
-			f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+			f.breaks(func(answer []byte) bool { return away || bytes.Contains(answer, []byte(odd)) }, broken)
 			if err := f.db.StartSweep(t.Context(), site); err != nil {
 				t.Fatal(err)
 			}
@@ -209,18 +214,7 @@ func TestOneOddBookingStopsNoSweep(t *testing.T) {
 func TestOneOddBookingIsOneFailure(t *testing.T) {
 	f := newSweeper(t)
 	_, uids := f.bookMany(20)
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := httptest.NewRecorder()
-		f.sim.ServeHTTP(answer, r)
-		if bytes.Contains(answer.Body.Bytes(), []byte(uids[7])) {
-			http.Error(w, "{}", http.StatusInternalServerError)
-			return
-		}
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
-	}))
-	defer proxy.Close()
-	f.runner.Sites[site].API.Base = proxy.URL + "/v2"
+	f.breaks(func(answer []byte) bool { return bytes.Contains(answer, []byte(uids[7])) }, func(w http.ResponseWriter) { http.Error(w, "{}", http.StatusInternalServerError) })
 	if err := f.db.StartSweep(t.Context(), site); err != nil {
 		t.Fatal(err)
 	}

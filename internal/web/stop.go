@@ -11,7 +11,11 @@ import (
 // stop asks whether to stop reminders. It changes nothing: programs that look through
 // mail open every link in it.
 func (s *Server) stop(w http.ResponseWriter, r *http.Request, site *Site) error {
-	return s.showStop(w, r, site, false)
+	id, err := s.Keys.OpenStop(site.ID, r.PathValue("reference"))
+	if err != nil {
+		return handoff.ErrNotFound
+	}
+	return s.showStop(w, r, site, id, false)
 }
 
 // stopped stops reminders to whoever sent a form: by the page's button, or by the one
@@ -28,15 +32,11 @@ func (s *Server) stopped(w http.ResponseWriter, r *http.Request, site *Site) err
 	if err := s.Store.StopReminders(r.Context(), site.ID, id); err != nil {
 		return err
 	}
-	return s.showStop(w, r, site, true)
+	return s.showStop(w, r, site, id, true)
 }
 
-func (s *Server) showStop(w http.ResponseWriter, r *http.Request, site *Site, stopped bool) error {
+func (s *Server) showStop(w http.ResponseWriter, r *http.Request, site *Site, id handoff.SubmissionID, stopped bool) error {
 	private(w)
-	id, err := s.Keys.OpenStop(site.ID, r.PathValue("reference"))
-	if err != nil {
-		return handoff.ErrNotFound
-	}
 	lead, err := s.Store.LeadBySubmission(r.Context(), site.ID, id)
 	if err != nil {
 		return err
