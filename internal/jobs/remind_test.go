@@ -183,6 +183,40 @@ func TestLettersThatAreRefused(t *testing.T) {
 	}
 }
 
+// Two failures with a letter that was sent between them are two moments, and no news.
+func TestMailServerThatIsMostlyWell(t *testing.T) {
+	f, b := newReminder(t)
+	for i := range 3 {
+		f.submit(fmt.Sprint("lead", i))
+		f.pass(time.Hour)
+		f.fresh()
+		b.answer = notify.ErrServer
+		f.reminded(0)
+		f.pass(6 * time.Minute)
+		f.fresh()
+		b.answer = nil
+		f.reminded(1)
+	}
+	if n := f.told(handoff.MailFailing); n != 0 {
+		t.Errorf("it was told of %d times", n)
+	}
+}
+
+// told counts how often there was something of a reason to tell.
+func (f *office) told(reason handoff.Reason) (n int) {
+	f.t.Helper()
+	list, err := f.db.Failures(f.t.Context(), store.FailureFilter{Settled: true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, w := range list {
+		if w.Reason == reason {
+			n++
+		}
+	}
+	return n
+}
+
 // Of a service that is sold no more nobody is reminded.
 func TestNobodyIsRemindedOfWhatIsSoldNoMore(t *testing.T) {
 	f, b := newReminder(t)

@@ -139,6 +139,7 @@ func TestMailIsTaken(t *testing.T) {
 func TestMailIsNotTaken(t *testing.T) {
 	no := func(code int) error { return &smtp.SMTPError{Code: code, Message: "dana@example.com is not here"} }
 	may := &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "dana@example.com: relay access denied"}
+	exchange := &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 2, 252}, Message: "SendAsDenied; dana@example.com"}
 	kinds := []error{notify.ErrRefused, notify.ErrUnknown, notify.ErrServer}
 	for _, tt := range []struct {
 		name string
@@ -151,6 +152,7 @@ func TestMailIsNotTaken(t *testing.T) {
 		{"a full mailbox", &post{rcptErr: no(452)}, nil},
 		{"not for us to send", &post{rcptErr: may}, nil},
 		{"not for us to send, when read", &post{dataErr: may}, nil},
+		{"not as this sender, when read", &post{dataErr: exchange}, nil},
 		{"a password is asked for", &post{rcptErr: no(530)}, notify.ErrServer},
 		{"refused when read", &post{dataErr: no(554)}, notify.ErrRefused},
 		{"not now, when read", &post{dataErr: no(452)}, nil},

@@ -178,3 +178,109 @@ func TestReminderKnowsTheZone(t *testing.T) {
 		}
 	})
 }
+
+// Each reason to leave an address alone is one by itself.
+func TestReasonsToLeaveAlone(t *testing.T) {
+	someone := func(db *harness, form, name, email string) handoff.Submission {
+		s, err := db.CreateLead(db.t.Context(), handoff.Submission{Site: site, Service: "s", Form: form, Name: name, Email: email}, handoff.DefaultPipeline())
+		if err != nil {
+			db.t.Fatal(err)
+		}
+		return s
+	}
+	attended := func(db *harness, id string, status handoff.Status, carried handoff.SubmissionID, email string, made time.Time) handoff.Event {
+		e := db.event(id, "u-"+id, status, carried)
+		e.Observation.Made, e.Observation.Attendees = made, []handoff.Person{{Email: email}}
+		return e
+	}
+	for _, tt := range []struct {
+		name  string
+		alone bool
+		// before and after are what happens before and after Dana sends her form.
+		before, after func(db *harness, dana handoff.Submission)
+	}{
+		{name: "nothing"},
+		{
+			name: "a booking of hers that was cancelled, and made before", alone: true,
+			after: func(db *harness, dana handoff.Submission) {
+				db.keep(attended(db, "e1", handoff.Cancelled, dana.ID, "x@y.example", db.now().Add(-48*time.Hour)), "d1")
+				db.work()
+			},
+		},
+		{
+			name: "an older form of the address, and a call to come of that", alone: true,
+			before: func(db *harness, _ handoff.Submission) {
+				older := someone(db, "f0", "Dana", "dana@Example.com")
+				db.keep(attended(db, "e1", handoff.Accepted, older.ID, "x@y.example", db.now()), "d1")
+				db.work()
+			},
+		},
+		{
+			name: "an older form of the address, and a call of that which was cancelled before",
+			before: func(db *harness, _ handoff.Submission) {
+				older := someone(db, "f0", "Dana", "dana@Example.com")
+				db.keep(attended(db, "e1", handoff.Cancelled, older.ID, "x@y.example", db.now()), "d1")
+				db.work()
+			},
+		},
+		{
+			name: "a booking without a reference that she attends", alone: true,
+			after: func(db *harness, _ handoff.Submission) {
+				db.keep(attended(db, "e1", handoff.Accepted, "", "DANA@example.com", db.now()), "d1")
+				db.work()
+			},
+		},
+		{
+			name: "one that somebody else attends, whose address hers is like",
+			after: func(db *harness, _ handoff.Submission) {
+				db.keep(attended(db, "e1", handoff.Accepted, "", "jordana@example.com", db.now()), "d1")
+				db.work()
+			},
+		},
+		{
+			name: "a webhook that nobody has looked at", alone: true,
+			after: func(db *harness, _ handoff.Submission) {
+				db.keep(attended(db, "e1", handoff.Accepted, "", "x@y.example", db.now()), "d1")
+			},
+		},
+		{
+			name: "a letter for an older form of the address", alone: true,
+			before: func(db *harness, _ handoff.Submission) {
+				older := someone(db, "f0", "Dana", "dana@Example.com")
+				if r, ok := db.claimReminder(older.Lead); !ok {
+					db.t.Fatal(r)
+				}
+			},
+		},
+		{
+			name: "a letter for one two months ago",
+			before: func(db *harness, _ handoff.Submission) {
+				older := someone(db, "f0", "Dana", "dana@Example.com")
+				if r, ok := db.claimReminder(older.Lead); !ok {
+					db.t.Fatal(r)
+				}
+				db.pass(61 * 24 * time.Hour)
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onEachEngine(t, func(t *testing.T, db *harness) {
+				if tt.before != nil {
+					tt.before(db, handoff.Submission{})
+					db.pass(time.Hour)
+				}
+				dana := someone(db, "f1", "Dana", "Dana@example.com")
+				db.pass(time.Hour)
+				if tt.after != nil {
+					tt.after(db, dana)
+				}
+				if may, err := db.MayRemind(t.Context(), site, dana.Lead, always, time.UTC); err != nil || may == tt.alone {
+					t.Errorf("she may be reminded: %v, %v", may, err)
+				}
+				if r, ok := db.claimReminder(dana.Lead); ok == tt.alone {
+					t.Errorf("she is reminded: %+v, %v", r, ok)
+				}
+			})
+		})
+	}
+}

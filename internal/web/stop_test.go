@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -52,6 +53,21 @@ func TestStopReminders(t *testing.T) {
 	}
 	if _, ok, err := in.db.ClaimReminder(t.Context(), "brightwater", lead, due, time.UTC); ok || err != nil {
 		t.Errorf("still reminded: %v, %v", ok, err)
+	}
+}
+
+// Reminders of what is sold no more can be stopped too; there is no time to choose then.
+func TestStopRemindersOfWhatIsSoldNoMore(t *testing.T) {
+	in := newInstall(t)
+	s, err := in.db.CreateLead(t.Context(), handoff.Submission{Site: "brightwater", Service: "chimney-sweeping", Form: "f", Name: "Dana", Email: "dana@example.com"}, handoff.DefaultPipeline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := "/stop/" + in.keys.SignStop("brightwater", s.ID)
+	for _, w := range []*httptest.ResponseRecorder{in.get(stop), in.post(stop, nil)} {
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "Choose a time") || strings.Contains(w.Body.String(), "/book/") {
+			t.Errorf("%d: %s", w.Code, w.Body)
+		}
 	}
 }
 

@@ -32,9 +32,12 @@ import (
 )
 
 const (
-	secret      = "whsec_of_brightwater_0001"
-	otherSecret = "whsec_of_the_other_site_1"
+	secret       = "whsec_of_brightwater_0001"
+	otherSecret  = "whsec_of_the_other_site_1"
+	formerSecret = "whsec_former_of_brightwater"
 )
+
+var firstDay = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // An install is a server on a store of its own, with two sites.
 type install struct {
@@ -44,10 +47,12 @@ type install struct {
 	runner *jobs.Runner
 	keys   handoff.Keys
 	now    time.Time
+
+	newSecret string // of brightwater, that the server takes up as it runs; empty: none
 }
 
 func newInstall(t testing.TB) *install {
-	in := &install{t: t, keys: handoff.Keys{handoff.Key("a reference key of 32 bytes, test")}, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	in := &install{t: t, keys: handoff.Keys{handoff.Key("a reference key of 32 bytes, test")}, now: firstDay}
 	clock := func() time.Time { return in.now }
 	var err error
 	in.db, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "h.db"), store.Options{Now: clock})
@@ -67,6 +72,9 @@ func newInstall(t testing.TB) *install {
 			Trust: calcom.Trust{
 				Site: "brightwater", Secrets: []string{secret}, Keys: in.keys, Retired: []string{"whsec_retired"},
 				OtherSecrets: map[string][]string{"other": {otherSecret}}, OtherSites: []string{"other"},
+			},
+			Secrets: func() []web.Secret {
+				return []web.Secret{{Value: in.newSecret}, {Value: formerSecret, Until: firstDay.Add(time.Hour)}}
 			},
 		},
 		{
@@ -316,6 +324,35 @@ func TestUnprovenChangesNothing(t *testing.T) {
 	}
 	wantStage(t, in.read(dana), "new")
 	wantStage(t, in.read(other), "new")
+}
+
+// A former secret is accepted until its time and recognised afterwards; a new one counts
+// from when the secrets have it, without a start.
+func TestSecretIsTurned(t *testing.T) {
+	in := newInstall(t)
+	dana, ref := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	bodies := fixtures(t, ref, ref)
+	in.newSecret = "whsec_new_of_brightwater"
+	for _, one := range []string{in.newSecret, formerSecret} {
+		if got := in.deliver("brightwater", bodies[0].body, sign(one, bodies[0].body)); got != http.StatusOK {
+			t.Errorf("%s: %d", one, got)
+		}
+	}
+	in.work()
+	if d := in.read(dana); d.Stage != "booked" || len(d.Bookings) != 1 {
+		t.Errorf("%s, %+v", d.Stage, d.Bookings)
+	}
+	in.now = in.now.Add(time.Hour)
+	if got := in.deliver("brightwater", bodies[6].body, sign(formerSecret, bodies[6].body)); got != http.StatusUnauthorized {
+		t.Errorf("after its time: %d", got)
+	}
+	if got := in.failures(); !slices.Equal(got, []string{"signature_retired_secret"}) {
+		t.Errorf("%v", got)
+	}
+	in.newSecret = "whsec_yet_another_one"
+	if got := in.deliver("brightwater", bodies[7].body, sign("whsec_new_of_brightwater", bodies[7].body)); got != http.StatusUnauthorized {
+		t.Errorf("a secret that is there no more: %d", got)
+	}
 }
 
 // The same forged body again is one entry that counts, not two.
