@@ -154,8 +154,8 @@ func TestMailServerThatSendsNothing(t *testing.T) {
 	f.fresh()
 	f.pass(10 * time.Minute)
 	f.reminded(3)
-	if list := f.waiting(); len(list) != 0 || len(b.taken) != 3 {
-		t.Errorf("%v were sent; there waits %+v", b.taken, list)
+	if list := f.waiting(); len(list) != 0 || len(b.taken) != 3 || f.told(handoff.MailFailing) != 1 {
+		t.Errorf("%v were sent; there waits %+v; told %d times", b.taken, list, f.told(handoff.MailFailing))
 	}
 }
 

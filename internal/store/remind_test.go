@@ -274,6 +274,11 @@ func TestReasonsToLeaveAlone(t *testing.T) {
 				if tt.after != nil {
 					tt.after(db, dana)
 				}
+				reasons := 0
+				look := func(w handoff.Waiting) int { reasons = w.Bookings + w.Reminded; return 0 }
+				if _, _, err := db.ClaimReminder(t.Context(), site, dana.Lead, look, time.UTC); err != nil || (reasons > 0) != tt.alone {
+					t.Errorf("the rule hears of %d reasons, %v", reasons, err)
+				}
 				if may, err := db.MayRemind(t.Context(), site, dana.Lead, always, time.UTC); err != nil || may == tt.alone {
 					t.Errorf("she may be reminded: %v, %v", may, err)
 				}
