@@ -13,6 +13,12 @@ var (
 	// ErrUnverified: a delivery's signature is missing or wrong. (HTTP 401)
 	ErrUnverified = errors.New("unverified")
 
+	// ErrForbidden: who asks may not do that. (HTTP 403)
+	ErrForbidden = errors.New("forbidden")
+
+	// ErrConflict: somebody else did it, or something else, before. (HTTP 409)
+	ErrConflict = errors.New("conflict")
+
 	// ErrUnavailable: the store could not keep it now; trying again may help. (HTTP 503)
 	ErrUnavailable = errors.New("unavailable")
 )

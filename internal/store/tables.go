@@ -27,6 +27,7 @@ var tables = []table{
 	{"told", []string{"site", "channel"}},
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
+	{"audit", []string{"id"}},
 }
 
 type table struct {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"handoff"
@@ -17,26 +18,40 @@ type User struct {
 	Email        string
 	Name         string
 	PasswordHash string // argon2id, PHC form
+	Role         handoff.Role
+	Sites        []string // the only ones that are seen; nil: all
 	CreatedAt    time.Time
 }
 
-// PutUser adds an operator, or gives one of the same address another name and
-// password.
+// Actor is the operator as one who does something.
+func (u User) Actor() handoff.Actor {
+	return handoff.Actor{Name: u.Email, Role: u.Role, Sites: u.Sites}
+}
+
+// PutUser adds an operator, an owner of all sites unless it says otherwise, or gives
+// one of the same address another name and password.
 func (db *DB) PutUser(ctx context.Context, u User) error {
+	if u.Role == "" {
+		u.Role = handoff.RoleOwner
+	}
 	return db.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO users (email, name, password_hash, created_at) VALUES ($1, $2, $3, $4)
+			INSERT INTO users (email, name, password_hash, role, sites, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (email) DO UPDATE SET name = excluded.name, password_hash = excluded.password_hash`,
-			u.Email, u.Name, u.PasswordHash, stamp{db.now()})
+			u.Email, u.Name, u.PasswordHash, u.Role, strings.Join(u.Sites, " "), stamp{db.now()})
 		return err
 	})
 }
 
-const userColumns = `email, name, password_hash, created_at`
+const userColumns = `email, name, password_hash, role, sites, created_at`
 
 func scanUser(r interface{ Scan(...any) error }) (u User, err error) {
 	var at stamp
-	err = r.Scan(&u.Email, &u.Name, &u.PasswordHash, &at)
+	var sites string
+	err = r.Scan(&u.Email, &u.Name, &u.PasswordHash, &u.Role, &sites, &at)
+	if sites != "" {
+		u.Sites = strings.Fields(sites)
+	}
 	u.CreatedAt = at.Time
 	return u, err
 }

@@ -37,6 +37,16 @@ var answers = []answer{
 		"Go back to the leads and start again from there.",
 	},
 	{
+		handoff.ErrForbidden, http.StatusForbidden, "Not yours to do",
+		"Your role does not let you do that. Nothing was changed.",
+		"Ask an owner of this install to do it, or to give you another role.",
+	},
+	{
+		handoff.ErrConflict, http.StatusConflict, "Somebody was before you",
+		"What you saw has changed since this page was made. Nothing was changed by you.",
+		"Look at it as it is now, and decide again.",
+	},
+	{
 		errCrossOrigin, http.StatusForbidden, "Refused",
 		"Your browser says that another website sent this form. Nothing was changed.",
 		"Open the desk and do it from there. If you did, your proxy changes the Host or Origin header.",

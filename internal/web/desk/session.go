@@ -90,6 +90,9 @@ func operatorOf(r *http.Request) operator {
 	return o
 }
 
+// actorOf is who is signed in, as one who does something.
+func actorOf(r *http.Request) handoff.Actor { return operatorOf(r).Actor() }
+
 // operator finds who is signed in; false if nobody is. A session ends with its
 // operator's account, and with the password that it was opened with.
 func (d *Desk) operator(ctx context.Context) (operator, bool, error) {

@@ -1,0 +1,46 @@
+package handoff
+
+import (
+	"errors"
+	"slices"
+	"testing"
+)
+
+func TestWhoMayDoWhat(t *testing.T) {
+	for _, c := range []struct {
+		actor Actor
+		least Role
+		site  string
+		want  error
+	}{
+		{Actor{Role: RoleOwner}, RoleOwner, "a", nil},
+		{Actor{Role: RoleOwner}, RoleViewer, "a", nil},
+		{Actor{Role: RoleOperator}, RoleOperator, "a", nil},
+		{Actor{Role: RoleOperator}, RoleOwner, "a", ErrForbidden},
+		{Actor{Role: RoleViewer}, RoleOperator, "a", ErrForbidden},
+		{Actor{Role: RoleViewer}, RoleViewer, "a", nil},
+		{Actor{Role: RoleOwner, Sites: []string{"a"}}, RoleOwner, "b", ErrNotFound},
+		{Actor{Role: RoleViewer, Sites: []string{"a"}}, RoleOperator, "b", ErrNotFound},
+		{Actor{Role: RoleOperator, Sites: []string{"a", "b"}}, RoleOperator, "b", nil},
+		{Actor{Role: RoleOwner, Sites: []string{}}, RoleViewer, "a", ErrNotFound},
+		{Actor{}, RoleViewer, "a", ErrNotFound},
+		{Actor{Role: "admin"}, RoleViewer, "a", ErrNotFound},
+		{Actor{Role: RoleOwner}, "admin", "a", ErrForbidden},
+		{CommandLine, RoleOwner, "a", nil},
+	} {
+		if got := c.actor.Need(c.least, c.site); !errors.Is(got, c.want) || (c.want == nil) != (got == nil) {
+			t.Errorf("%+v, %s at %s: %v, want %v", c.actor, c.least, c.site, got, c.want)
+		}
+	}
+}
+
+func TestSitesThatAreSeen(t *testing.T) {
+	all := []string{"a", "b", "c"}
+	got := Actor{Role: RoleViewer, Sites: []string{"c", "a", "gone"}}.SeenOf(all)
+	if !slices.Equal(got, []string{"a", "c"}) || !slices.Equal(all, []string{"a", "b", "c"}) {
+		t.Error(got, all)
+	}
+	if got := (Actor{}).SeenOf(all); len(got) != 0 {
+		t.Error(got)
+	}
+}
