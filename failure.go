@@ -28,7 +28,8 @@ const (
 	Replayed       Reason = "delivery_replayed"
 )
 
-// Reasons of a site's connection with Cal.com. They settle themselves once it is well.
+// Reasons of a site's connection with Cal.com. They settle themselves once it is well,
+// all but the last.
 const (
 	WebhookSilent     Reason = "webhook_silent"     // Cal.com shows bookings, and no webhook told of them
 	WebhookLossy      Reason = "webhook_lossy"      // or not of too many
@@ -36,6 +37,7 @@ const (
 	SweepFailing      Reason = "sweep_failing"      // Cal.com's list cannot be read at all
 	MailFailing       Reason = "mail_failing"       // the mail server takes nothing from us
 	CalendarHidden    Reason = "calendar_hidden"    // a booking page cannot be shown in the site's page
+	BodyChanged       Reason = "body_changed"       // a trigger's bodies have other fields than before
 )
 
 // Reasons of a booking that Cal.com told us of and that belongs to no lead we can prove.
@@ -162,6 +164,11 @@ var ReasonTexts = []ReasonText{
 		CalendarHidden, FailedSite, "A calendar cannot be shown on the site",
 		"Cal.com's booking page leads elsewhere, forbids frames, is gone, or speaks another protocol, so visitors get a link to Cal.com's own page instead.",
 		"Look at the detail, and run handoff check. The entry settles itself.",
+	},
+	{
+		BodyChanged, FailedSite, "Cal.com's webhooks look different",
+		"The bodies of a trigger have a field that is new, have lost one that they always had, or have one of another kind. They were read all the same, and nothing was lost; but Cal.com, or an app in between, may be changing.",
+		"Look at the detail and at the body below. Report this entry, with handoff failures fixture, which writes the body without anything personal; then settle it. It is told once.",
 	},
 	{
 		NoReference, FailedEvent, "Booked without a reference",

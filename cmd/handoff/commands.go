@@ -18,6 +18,7 @@ import (
 
 	"handoff"
 	"handoff/internal/app"
+	"handoff/internal/calcom"
 	"handoff/internal/store"
 )
 
@@ -202,6 +203,8 @@ func (c leadsShowCmd) Run(e *environment) error {
 type failuresCmd struct {
 	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
+	// Fixture is for reports: nothing in it is anybody's.
+	Fixture failuresFixtureCmd `cmd:"" help:"Print the newest body of an entry with placeholders for all that is personal, to report it or to test with."`
 }
 
 type failuresListCmd struct {
@@ -264,6 +267,32 @@ func (c failuresShowCmd) Run(e *environment) error {
 		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
 	}
 	return nil
+}
+
+type failuresFixtureCmd struct {
+	configFlag
+	ID string `arg:"" help:"The entry's ID."`
+}
+
+func (c failuresFixtureCmd) Run(e *environment) error {
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	f, err := db.Failure(e.ctx, c.ID)
+	if err != nil {
+		return notFound(err, "failure "+c.ID)
+	}
+	if len(f.Received) == 0 {
+		return fmt.Errorf("no body is kept for %s: %w", c.ID, handoff.ErrNotFound)
+	}
+	out, err := calcom.Fixture([]byte(f.Received[len(f.Received)-1].Body))
+	if err != nil {
+		return err
+	}
+	_, err = e.out.Write(out)
+	return err
 }
 
 type usersCmd struct {

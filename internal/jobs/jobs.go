@@ -62,6 +62,7 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Go(func() { r.applyRules(ctx) })
 	wg.Go(func() { r.remindAll(ctx) })
 	wg.Go(func() { r.watchCalendars(ctx) })
+	wg.Go(func() { r.watchShapes(ctx) })
 	wg.Go(func() {
 		r.startTelling(ctx)
 		r.loop(ctx, store.KindTell)

@@ -76,6 +76,7 @@ func (h *harness) full() {
 	for _, email := range []string{"Zoe@example.com", "anna@example.com", "émile@example.com"} {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}
+	h.must(h.LearnShape(ctx, h.BodiesSeen()[0], handoff.Shape{"": "object", "uid": "text", "team": "null"}, never))
 	h.must(h.Note(ctx, handoff.CommandLine, handoff.Act{Action: "store.fill", Detail: "all of it"}))
 	h.must(h.Sessions().CommitCtx(ctx, "token", []byte{0, 255, 10, 0}, h.now().Add(time.Hour)))
 	h.must(h.Sessions().CommitCtx(ctx, "empty", []byte{}, h.now().Add(time.Hour)))

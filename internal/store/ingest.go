@@ -101,6 +101,7 @@ func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
 	})
 	if err == nil {
 		db.wrote(len(batch))
+		db.seen.note(batch)
 		db.tellKept(batch)
 	}
 	return err

@@ -40,6 +40,7 @@ type DB struct {
 	feed   *Feed
 
 	statements statements
+	seen       bodiesSeen
 	deliveries *line[verified]
 	forgeries  *line[unverified]
 	forms      *line[form]
