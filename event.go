@@ -12,6 +12,7 @@ type Delivery struct {
 	ContentType string
 	Trigger     string // where it could be read; empty otherwise
 	Body        []byte // redacted
+	Sealed      []byte // all of it, encrypted, where it may have to be read again (see Keys.Seal)
 	Source      string // a keyed digest of the sender's address: tells senders apart, names none
 	ReceivedAt  time.Time
 }

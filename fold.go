@@ -278,6 +278,7 @@ func (p *Person) merge(newer *Person) {
 	}
 	set(&p.Name, newer.Name)
 	set(&p.Email, newer.Email)
+	set(&p.Phone, newer.Phone)
 	set(&p.TimeZone, newer.TimeZone)
 }
 

@@ -30,17 +30,20 @@ func obs(id, uid string, at int, status Status, more ...says) Observation {
 	return o
 }
 
-func after(uid string) says   { return func(o *Observation) { o.Predecessor = uid } }
-func seat(id string) says     { return func(o *Observation) { o.Seat = id } }
-func sequence(n int) says     { return func(o *Observation) { o.Sequence = n } }
-func ical(uid string) says    { return func(o *Observation) { o.ICalUID = uid } }
-func frozen(at int) says      { return func(o *Observation) { o.AsOf = minute(at) } }
-func fromAPI(o *Observation)  { o.Source = FromAPI }
-func over(o *Observation)     { o.Ended = true }
-func begun(o *Observation)    { o.Started = true }
-func paid(o *Observation)     { o.Paid = true }
-func repeats(o *Observation)  { o.Recurring = true }
-func decides(id LeadID) says  { return func(o *Observation) { o.Source, o.Lead = FromOperator, id } }
+func after(uid string) says  { return func(o *Observation) { o.Predecessor = uid } }
+func seat(id string) says    { return func(o *Observation) { o.Seat = id } }
+func sequence(n int) says    { return func(o *Observation) { o.Sequence = n } }
+func ical(uid string) says   { return func(o *Observation) { o.ICalUID = uid } }
+func frozen(at int) says     { return func(o *Observation) { o.AsOf = minute(at) } }
+func fromAPI(o *Observation) { o.Source = FromAPI }
+func over(o *Observation)    { o.Ended = true }
+func begun(o *Observation)   { o.Started = true }
+func paid(o *Observation)    { o.Paid = true }
+func repeats(o *Observation) { o.Recurring = true }
+func decides(id LeadID) says { return func(o *Observation) { o.Source, o.Lead = FromOperator, id } }
+func takesBack(id string) says {
+	return func(o *Observation) { o.Source, o.Withdraws = FromOperator, id }
+}
 func location(s string) says  { return func(o *Observation) { o.Location = s } }
 func title(s string) says     { return func(o *Observation) { o.Title = s } }
 func because(s string) says   { return func(o *Observation) { o.Reason = s } }

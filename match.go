@@ -34,7 +34,8 @@ const (
 // above 0) names neither a predecessor nor a reference; never by iCalUID in a
 // seated event, whose seats share it. First match wins:
 //
-//  1. the latest operator's decision about a booking of the chain;
+//  1. the latest operator's decision about a booking of the chain that was not taken
+//     back;
 //  2. the reference on the chain's earliest observation that carries a valid
 //     one, earliest by what replaced what, then iCalSequence, Cal.com's time and
 //     digest; from metadata, else from the booking question;
@@ -48,7 +49,12 @@ const (
 // shown the same reference in its answers, or earlier. What somebody brings whose
 // seat is not known counts only if no other seat has shown it so.
 func Match(observations []Observation, known map[SubmissionID]LeadID) map[BookingKey]Tie {
-	m := matcher{folder: newFolder(observations), known: known}
+	m := matcher{folder: newFolder(observations), known: known, withdrawn: map[string]bool{}}
+	for _, o := range m.observations {
+		if o.Source == FromOperator && o.Withdraws != "" {
+			m.withdrawn[o.Withdraws] = true
+		}
+	}
 	m.look()
 	m.tieChains()
 	m.depth = m.depths()
@@ -64,11 +70,12 @@ func Match(observations []Observation, known map[SubmissionID]LeadID) map[Bookin
 
 type matcher struct {
 	*folder
-	known  map[SubmissionID]LeadID
-	parent map[BookingKey]BookingKey // union-find over the chain links
-	links  []move                    // what replaced what, where it is told apart
-	depth  map[BookingKey]int
-	seen   map[place]map[BookingKey]sighting
+	known     map[SubmissionID]LeadID
+	withdrawn map[string]bool           // IDs of decisions that were taken back
+	parent    map[BookingKey]BookingKey // union-find over the chain links
+	links     []move                    // what replaced what, where it is told apart
+	depth     map[BookingKey]int
+	seen      map[place]map[BookingKey]sighting
 }
 
 // tieChains links the bookings that follow one another. An observation that moves
@@ -145,7 +152,7 @@ func (m *matcher) followsByICal(key BookingKey) string {
 	}
 	uid := ""
 	for _, o := range m.heard[key] {
-		if o.Predecessor != "" || len(o.Carried) > 0 || o.Lead != "" {
+		if o.Predecessor != "" || len(o.Carried) > 0 || m.decides(o) {
 			return ""
 		}
 		if o.Sequence > 0 && o.ICalUID != "" {
@@ -223,7 +230,7 @@ func (m *matcher) tie(chain []BookingKey) Tie {
 	reason := NoReference
 	for _, key := range chain {
 		for _, o := range m.heard[key] {
-			if o.Source == FromOperator && o.Lead != "" && (decision == nil || byFact(decision, o) < 0) {
+			if m.decides(o) && (decision == nil || byFact(decision, o) < 0) {
 				decision = o
 			}
 			if id := m.reference(key, o); id != "" {
@@ -251,6 +258,11 @@ func (m *matcher) tie(chain []BookingKey) Tie {
 		}
 	}
 	return tie
+}
+
+// decides reports that an observation is an operator's decision that stands.
+func (m *matcher) decides(o *Observation) bool {
+	return o.Source == FromOperator && o.Lead != "" && !m.withdrawn[o.ID]
 }
 
 // rivals are the valid references of an observation that may name another lead

@@ -155,6 +155,22 @@ func TestMatch(t *testing.T) {
 		}, ties{keyU: decided(leadB, "3"), keyV: decided(leadB, "3")}},
 		{"the latest decision counts", []Observation{obs("2", "u", 5, "", decides(leadB)), obs("1", "u", 2, "", decides(leadA)), obs("0", "u", 1, Accepted)}, ties{keyU: decided(leadB, "2")}},
 		{"the latest by time, whatever its sequence", []Observation{obs("2", "u", 5, "", decides(leadB)), obs("1", "u", 2, "", decides(leadA), sequence(3))}, ties{keyU: decided(leadB, "2")}},
+		{"a decision that was taken back does not count", []Observation{obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadB)), obs("3", "u", 3, "", takesBack("2"))}, ties{keyU: waits(NoReference)}},
+		{"the one before it counts again", []Observation{
+			obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadA)), obs("3", "u", 3, "", decides(leadB)), obs("4", "u", 4, "", takesBack("3")),
+		}, ties{keyU: decided(leadA, "2")}},
+		{"the same decision anew counts", []Observation{
+			obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadB)), obs("3", "u", 3, "", takesBack("2")), obs("4", "u", 4, "", decides(leadB)),
+		}, ties{keyU: decided(leadB, "4")}},
+		{"the reference counts again, and the quarrel is there again", []Observation{
+			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, "", decides(leadB)), obs("4", "v", 4, "", takesBack("3")),
+		}, ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}}},
+		{"nothing but a person takes a decision back", []Observation{
+			obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadB)), obs("3", "u", 3, "", func(o *Observation) { o.Withdraws = "2" }),
+		}, ties{keyU: decided(leadB, "2")}},
+		{"a follower by its iCalUID follows again", []Observation{
+			obs("1", "u", 1, Accepted, carries(subA), ical("u@")), obs("2", "v", 2, Cancelled, ical("u@"), sequence(1)), obs("3", "v", 3, "", decides(leadB)), obs("4", "v", 4, "", takesBack("3")),
+		}, ties{keyU: tied(leadA, "1"), keyV: tied(leadA, "1")}},
 		{"a lead in an event is nobody's decision", []Observation{obs("1", "u", 1, Accepted, func(o *Observation) { o.Lead = leadB })}, ties{keyU: waits(NoReference)}},
 		{"decides one of an iCalUID's followers, and that one alone", []Observation{
 			obs("1", "u", 1, Accepted, carries(subA), ical("u@")), obs("2", "v", 2, Cancelled, ical("u@"), sequence(1)), obs("3", "v", 3, "", decides(leadB)),

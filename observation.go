@@ -78,6 +78,7 @@ func (k BookingKey) String() string {
 type Person struct {
 	Name     string `json:"name,omitempty"`
 	Email    string `json:"email,omitempty"`
+	Phone    string `json:"phone,omitempty"`    // as it was given; empty where none was
 	TimeZone string `json:"timeZone,omitempty"` // IANA name, such as "Europe/London"
 	NoShow   *bool  `json:"noShow,omitempty"`   // nil: nothing said
 }
@@ -123,6 +124,10 @@ type Observation struct {
 
 	Carried []Carried `json:"carried,omitempty"` // references found, judged on arrival
 	Lead    LeadID    `json:"lead,omitempty"`    // the operator's decision; empty from other sources
+
+	// Withdraws is the ID of an earlier decision about the same booking that its operator
+	// took back; from then on it is as if it had never been made.
+	Withdraws string `json:"withdraws,omitempty"`
 }
 
 // An Unread is something in Cal.com's list of bookings that could not be read.

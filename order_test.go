@@ -166,6 +166,13 @@ var histories = []history{
 		stages: stages{leadC: "rebook"}, statuses: map[BookingKey]Status{keyU: Rescheduled, keyV: Cancelled},
 	},
 	{
+		name: "an operator decides and takes it back",
+		of: []Observation{
+			obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadB)), obs("3", "u", 3, "", takesBack("2")), obs("4", "u", 4, "", decides(leadC)), obs("5", "u", 5, Cancelled),
+		},
+		stages: stages{leadC: "rebook"}, statuses: map[BookingKey]Status{keyU: Cancelled},
+	},
+	{
 		name: "the same, and nobody decided",
 		of: []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Requested, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, Accepted), obs("4", "v", 3, Accepted, fromAPI, carries(subB)),
@@ -482,6 +489,8 @@ func senseless(t *rapid.T, i int) Observation {
 	}
 	if rapid.IntRange(0, 5).Draw(t, "decision") == 0 {
 		decides(rapid.SampledFrom([]LeadID{leadA, leadB}).Draw(t, "lead"))(&o)
+	} else if rapid.IntRange(0, 5).Draw(t, "withdrawal") == 0 {
+		takesBack(pick("decision", "1", "2", "3", "none"))(&o)
 	}
 	return o
 }

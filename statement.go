@@ -16,6 +16,7 @@ const (
 	AccountTied      Account = "tied"             // to a lead
 	AccountQueued    Account = "queued"           // waits in the failure queue
 	AccountIgnored   Account = "ignored"          // a rule of the site says that it needs nobody
+	AccountDismissed Account = "dismissed"        // a person says so
 	AccountOtherType Account = "other_event_type" // of an event type that no service of the site has: none of the site's bookings
 	AccountOpen      Account = "open"             // not accounted for: it is being worked, or something is wrong
 )
@@ -52,6 +53,8 @@ type Seat struct {
 	Lead LeadID // empty: tied to none
 	Name string // the lead's
 	Rule string // by which it is ignored; empty: by none
+
+	Dismissed bool // a person said that it needs nobody
 }
 
 // Account tells where the booking has gone. What waits for a person counts as
@@ -67,6 +70,8 @@ func (l *Listed) Account() Account {
 		return AccountOpen
 	case l.Lead() != "":
 		return AccountTied
+	case slices.ContainsFunc(l.Seats, func(s Seat) bool { return s.Dismissed }):
+		return AccountDismissed
 	}
 	return AccountIgnored
 }
@@ -242,6 +247,7 @@ func (s *Statement) Sentence() string {
 	for _, rule := range slices.Sorted(maps.Keys(rules)) {
 		add(rules[rule], "ignored by rule “"+rule+"”")
 	}
+	add(s.Count(AccountDismissed), "dismissed by a person")
 	add(s.Count(AccountOpen), "not accounted for, or not yet")
 	return fmt.Sprintf("%d of %s accounted for: %s.%s", s.Accounted(), bookings(s.Bookings()), strings.Join(parts, ", "), others)
 }

@@ -27,6 +27,11 @@ func TestAccount(t *testing.T) {
 		{"neither tied nor waiting", Listed{Observed: true, Seats: []Seat{{}}}, AccountOpen},
 		{"all seats tied", Listed{Observed: true, Seats: []Seat{tied, {Lead: "lead_2"}}}, AccountTied},
 		{"one seat tied, one ignored", Listed{Observed: true, Seats: []Seat{ruled, tied}}, AccountTied},
+		{"dismissed", Listed{Observed: true, Seats: []Seat{{Dismissed: true}}}, AccountDismissed},
+		{"dismissed, and waits for another reason", Listed{Observed: true, Seats: []Seat{{Dismissed: true}}, Failure: "fail_1"}, AccountQueued},
+		{"one seat tied, one dismissed", Listed{Observed: true, Seats: []Seat{{Dismissed: true}, tied}}, AccountTied},
+		{"one seat dismissed, one ignored", Listed{Observed: true, Seats: []Seat{ruled, {Dismissed: true}}}, AccountDismissed},
+		{"one seat dismissed, one nowhere", Listed{Observed: true, Seats: []Seat{{Dismissed: true}, {}}}, AccountOpen},
 		{"one seat tied, one nowhere", Listed{Observed: true, Seats: []Seat{tied, {}}}, AccountOpen},
 	} {
 		if got := tt.listed.Account(); got != tt.want {
@@ -78,6 +83,12 @@ func TestStatementSays(t *testing.T) {
 			"47 of 47 bookings accounted for: 44 tied to leads, 2 in the failure queue, 1 ignored by rule “internal test”. Beside them 3 of event types that no service of the site has.",
 			[]string{"No webhook told of 1 booking: Cal.com was asked.", "The webhook of 2 bookings came late."},
 			true,
+		},
+		{
+			"one is dismissed", with(func(s *Statement) {
+				s.Listed = append(of(1, tied), of(2, Listed{Observed: true, Seats: []Seat{{Dismissed: true}}, WebhookAt: noon})...)
+			}),
+			"3 of 3 bookings accounted for: 1 tied to leads, 2 dismissed by a person.", nil, true,
 		},
 		{"one is being worked", with(func(s *Statement) { s.Listed = of(1, Listed{Observed: true, WebhookAt: noon}) }), "0 of 1 booking accounted for: 1 not accounted for, or not yet.", nil, true},
 		{"only others", with(func(s *Statement) { s.Listed = of(2, Listed{EventType: 5}) }), "No bookings were made at Cal.com. Beside them 2 of event types that no service of the site has.", nil, true},

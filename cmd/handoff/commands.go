@@ -215,6 +215,14 @@ type failuresListCmd struct {
 	Limit int    `help:"How many at most." default:"100"`
 }
 
+// sites are those that are listed; nil: all.
+func (c failuresListCmd) sites() []string {
+	if c.Site == "" {
+		return nil
+	}
+	return []string{c.Site}
+}
+
 func (c failuresListCmd) Run(e *environment) error {
 	if c.Limit < 1 || c.Limit > 10000 {
 		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
@@ -224,7 +232,7 @@ func (c failuresListCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	list, err := db.Failures(e.ctx, store.FailureFilter{Site: c.Site, Settled: c.All, Limit: c.Limit})
+	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Settled: c.All, Limit: c.Limit})
 	if err != nil {
 		return err
 	}
@@ -253,7 +261,7 @@ func (c failuresShowCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	f, err := db.Failure(e.ctx, c.ID)
+	f, err := db.Failure(e.ctx, nil, handoff.FailureID(c.ID))
 	if err != nil {
 		return notFound(err, "failure "+c.ID)
 	}
@@ -280,7 +288,7 @@ func (c failuresFixtureCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	f, err := db.Failure(e.ctx, c.ID)
+	f, err := db.Failure(e.ctx, nil, handoff.FailureID(c.ID))
 	if err != nil {
 		return notFound(err, "failure "+c.ID)
 	}

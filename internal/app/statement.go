@@ -25,6 +25,7 @@ type StatementView struct {
 	Tied      int        `json:"tied"`
 	Queued    int        `json:"queued"`
 	Ignored   []RuleView `json:"ignored"`
+	Dismissed int        `json:"dismissed"` // a person says that they need nobody
 	OtherType int        `json:"other_event_type"`
 	Open      int        `json:"open"`
 	Late      int        `json:"webhook_late"`
@@ -104,7 +105,7 @@ func viewStatement(s *handoff.Statement, zone *time.Location, rules []handoff.Ig
 		Site: s.Site, Day: s.From.In(zone).Format(time.DateOnly), Zone: zone.String(), From: s.From.UTC(), To: s.To.UTC(),
 		Complete: s.Complete(), AsOf: known(s.AsOf), Says: s.Sentence(), Notes: append([]string{}, s.Notes(zone)...),
 		Bookings: s.Bookings(), Accounted: s.Accounted(), Tied: s.Count(handoff.AccountTied), Queued: s.Count(handoff.AccountQueued),
-		OtherType: s.Count(handoff.AccountOtherType), Open: s.Count(handoff.AccountOpen),
+		Dismissed: s.Count(handoff.AccountDismissed), OtherType: s.Count(handoff.AccountOtherType), Open: s.Count(handoff.AccountOpen),
 		Late: s.Untold(handoff.ToldLate), Never: s.Untold(handoff.ToldNever),
 		Ignored: []RuleView{}, List: []ListedView{}, Unlisted: []UnlistedView{},
 	}

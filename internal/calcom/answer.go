@@ -47,6 +47,7 @@ type apiCarried struct {
 type apiAttendee struct {
 	Name     lax[string] `json:"name"`
 	Email    lax[string] `json:"email"`
+	Phone    lax[string] `json:"phoneNumber"`
 	TimeZone lax[string] `json:"timeZone"`
 	Absent   lax[bool]   `json:"absent"`
 	Seat     lax[string] `json:"seatUid"`
@@ -195,7 +196,7 @@ func (b *apiBooking) observations(t Trust, digest string) ([]handoff.Observation
 // person reads an attendee. Only a mark as absent is a word: the API says false
 // also of people whom nobody has judged, and a mark does not change updatedAt.
 func (a *apiAttendee) person() handoff.Person {
-	p := handoff.Person{Name: clip(a.Name.V, maxID), Email: clip(a.Email.V, maxID), TimeZone: clip(a.TimeZone.V, 64)}
+	p := handoff.Person{Name: clip(a.Name.V, maxID), Email: clip(a.Email.V, maxID), Phone: clip(a.Phone.V, 64), TimeZone: clip(a.TimeZone.V, 64)}
 	if a.Absent.V {
 		p.NoShow = &a.Absent.V
 	}

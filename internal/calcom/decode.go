@@ -226,7 +226,7 @@ func (wire people) persons() []handoff.Person {
 }
 
 func (p person) person() handoff.Person {
-	out := handoff.Person{Name: clip(p.Name.V, maxID), Email: clip(p.Email.V, maxID), TimeZone: clip(p.TimeZone.V, 64)}
+	out := handoff.Person{Name: clip(p.Name.V, maxID), Email: clip(p.Email.V, maxID), Phone: clip(p.Phone.V, 64), TimeZone: clip(p.TimeZone.V, 64)}
 	if p.NoShow.Set {
 		out.NoShow = &p.NoShow.V
 	}

@@ -58,6 +58,7 @@ type booking struct {
 type person struct {
 	Name     lax[string] `json:"name"`
 	Email    lax[string] `json:"email"`
+	Phone    lax[string] `json:"phoneNumber"`
 	TimeZone lax[string] `json:"timeZone"`
 	NoShow   lax[bool]   `json:"noShow"`
 }

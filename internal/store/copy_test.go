@@ -54,6 +54,18 @@ func (h *harness) full() {
 	h.keep(h.event("tied", "tied-later", handoff.Accepted, first.ID), "tied") // settles its failure
 	h.work()
 	h.must(h.KeepUnverified(ctx, h.delivery("forged"), handoff.SignatureWrong, "of unknown origin"))
+	for n := range 2 {
+		d := h.delivery(fmt.Sprint("dismissed", n))
+		d.Sealed = []byte{0, 1, 255}
+		h.must(h.KeepUnverified(ctx, d, handoff.NoSecretProvided, ""))
+		r, err := h.Dismiss(ctx, handoff.CommandLine, site, []handoff.FailureID{h.failureOf(d.Digest).ID}, "ours")
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if n == 1 {
+			h.must(h.Undo(ctx, handoff.CommandLine, site, r.ID))
+		}
+	}
 	h.must(h.KeepUnverified(ctx, h.delivery("proved-later"), handoff.SignatureWrong, ""))
 	h.keep(h.event("proved", "proved", handoff.Requested, ""), "proved-later")
 	h.must(h.KeepNotUnderstood(ctx, h.delivery("odd"), handoff.UnknownShape, "no payload"))
@@ -168,7 +180,7 @@ func (h *harness) everything() string {
 	failures, err := h.Failures(ctx, store.FailureFilter{Settled: true, Limit: 100})
 	h.must(err)
 	for _, f := range failures {
-		d, err := h.Failure(ctx, string(f.ID))
+		d, err := h.Failure(ctx, nil, f.ID)
 		h.must(err)
 		out[string(f.ID)] = d
 	}

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"handoff"
@@ -38,9 +40,10 @@ func (db *DB) openFailure(ctx context.Context, tx *txn, f failure) error {
 
 // bookingFailures makes the open failures about bookings agree with what was
 // derived: ties that wait for a person are open, and all others of these uids are
-// settled, also those of bookings that a rule ignores. A failure of this kind is
+// settled, also those of bookings that a rule ignores, and what a person dismissed does
+// not come back. A failure of this kind is
 // derived like everything else, so a fact that comes later settles it.
-func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, at time.Time) error {
+func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, dismissed map[handoff.BookingKey]handoff.Reason, at time.Time) error {
 	open := map[waiting]bool{}
 	err := many(ctx, tx, `
 		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,
@@ -62,6 +65,9 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		}
 		if tie.Reason == "" || open[w] {
 			delete(open, w)
+			continue
+		}
+		if dismissed[key] != "" {
 			continue
 		}
 		if err := db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
@@ -105,7 +111,18 @@ type FailureView struct {
 	SettledAt  *time.Time          `json:"settled_at"` // null while it is open
 	SettledBy  string              `json:"settled_by,omitempty"`
 
-	digest string
+	digest, resolution string
+}
+
+// Key names the booking that it is about; zero: none.
+func (f FailureView) Key() handoff.BookingKey { return handoff.BookingKey{UID: f.UID, Seat: f.Seat} }
+
+// Remedies are what can be done about it; nothing once it is settled.
+func (f FailureView) Remedies() []handoff.Remedy {
+	if f.SettledAt != nil {
+		return nil
+	}
+	return handoff.Remedies(f.Kind, f.Reason, f.Key())
 }
 
 // Text explains the failure to a person.
@@ -122,7 +139,7 @@ func deliveriesOf(site, uid, seat string) string {
 
 // A booking's failure came as often as all deliveries of that booking.
 var failureColumns = `f.id, f.site, f.kind, f.reason, f.detail, f.verified, f.uid, f.seat, f.lead_id, f.digest,
-	f.received_at, f.last_at, f.settled_at, f.settled_by,
+	f.received_at, f.last_at, f.settled_at, f.settled_by, f.resolution,
 	CASE WHEN f.uid = '' THEN f.count ELSE coalesce((
 		SELECT sum(d.count) FROM deliveries d WHERE d.site = f.site AND d.verified AND d.digest IN (` + deliveriesOf("f.site", "f.uid", "f.seat") + `)), f.count) END`
 
@@ -130,7 +147,7 @@ func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 	var f FailureView
 	var received, last, settled stamp
 	err := r.Scan(&f.ID, &f.Site, &f.Kind, &f.Reason, &f.Detail, &f.Verified, &f.UID, &f.Seat, opt(&f.Lead), &f.digest,
-		&received, &last, &settled, &f.SettledBy, &f.Deliveries)
+		&received, &last, &settled, &f.SettledBy, &f.resolution, &f.Deliveries)
 	f.ReceivedAt, f.LastAt, f.Title = received.Time, last.Time, f.Reason.Text().Title
 	if !settled.IsZero() {
 		f.SettledAt = &settled.Time
@@ -138,27 +155,102 @@ func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 	return f, err
 }
 
-// A FailureFilter chooses failures. The zero value is the open ones of all sites.
+// A FailureFilter chooses failures. The zero value is the newest 100 open ones of all
+// sites.
 type FailureFilter struct {
-	Site    string // empty: all
-	Settled bool   // also the settled ones
-	// Kind is empty for all. What anybody can send must not push the others out of a
-	// list that has an end.
-	Kind  handoff.FailureKind
-	Limit int // 0: 100
+	Sites   []string            // the only ones; nil: all
+	Reason  handoff.Reason      // empty: all
+	Kind    handoff.FailureKind // empty: all; beside a reason it is not asked
+	UID     string              // of the booking; empty: all. Only the open ones
+	Settled bool                // also the settled ones
+	Limit   int                 // 0: 100
+	After   FailurePlace        // continues a list; zero: from its beginning
 }
 
-// Failures lists failures: those that Cal.com signed before the others, since
-// anybody can send others until the list is full; of each the newest first.
+// A FailurePlace is where in a list a failure stands.
+type FailurePlace struct {
+	Verified bool
+	LastAt   time.Time
+	ID       handoff.FailureID
+}
+
+// Place is where in lists the failure stands.
+func (f FailureView) Place() FailurePlace { return FailurePlace{f.Verified, f.LastAt, f.ID} }
+
+// streams are the conditions of the lists that a filter's is merged from, in parts that
+// come one after the other. Each goes by an index of its own.
+func (f FailureFilter) streams() (parts [][]string) {
+	switch {
+	case f.UID != "":
+		return [][]string{{"f.uid <> '' AND f.settled_at IS NULL AND f.uid = $5"}}
+	case f.Settled && f.Reason != "":
+		return [][]string{{"f.reason = $5"}}
+	case f.Settled && f.Kind != "":
+		return [][]string{{"f.kind = $5"}}
+	case f.Settled:
+		return [][]string{{"$5 = ''"}}
+	case f.Reason != "" || f.Kind != "":
+		var of []string
+		for _, t := range handoff.ReasonTexts {
+			if t.Reason == f.Reason || f.Reason == "" && t.Kind == f.Kind {
+				of = append(of, "f.settled_at IS NULL AND f.reason = '"+string(t.Reason)+"' AND $5 <> '-'")
+			}
+		}
+		return [][]string{of}
+	}
+	// What anybody can send must not push the others out of a list that has an end.
+	return [][]string{{"f.settled_at IS NULL AND f.verified AND $5 = ''"}, {"f.settled_at IS NULL AND NOT f.verified AND $5 = ''"}}
+}
+
+// Failures lists failures, the newest first; of the open ones, those that Cal.com signed
+// before the others, since anybody can send others until the list is full.
 func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView, error) {
 	if filter.Limit == 0 {
 		filter.Limit = 100
 	}
+	sites, err := db.sitesOf(ctx, "failures", filter.Sites)
+	if err != nil {
+		return nil, err
+	}
+	var out []FailureView
+	for i, part := range filter.streams() {
+		after, ends := filter.After, len(out) >= filter.Limit
+		switch signedFirst := len(filter.streams()) == 2; {
+		case ends || signedFirst && i == 0 && after.ID != "" && !after.Verified:
+			continue
+		case signedFirst && i == 1 && after.Verified:
+			after = FailurePlace{}
+		}
+		var found []FailureView
+		for _, site := range sites {
+			for _, where := range part {
+				some, err := db.failuresAfter(ctx, site, where, filter, after)
+				if err != nil {
+					return nil, err
+				}
+				found = append(found, some...)
+			}
+		}
+		slices.SortFunc(found, newestFailure)
+		out = append(out, found[:min(len(found), filter.Limit-len(out))]...)
+	}
+	return out, nil
+}
+
+// newestFailure orders failures within a part of a list.
+func newestFailure(a, b FailureView) int {
+	return cmp.Or(b.LastAt.Compare(a.LastAt), cmp.Compare(b.ID, a.ID))
+}
+
+// failuresAfter reads one stream.
+func (db *DB) failuresAfter(ctx context.Context, site, where string, filter FailureFilter, after FailurePlace) ([]FailureView, error) {
+	if after.ID == "" {
+		after.LastAt, after.ID = endOfTime, "~"
+	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+failureColumns+` FROM failures f
-		WHERE ($1 = '' OR f.site = $1) AND ($2 OR f.settled_at IS NULL) AND ($3 = '' OR f.kind = $3)
-		ORDER BY f.verified DESC, f.last_at DESC, f.id DESC LIMIT $4`,
-		filter.Site, filter.Settled, filter.Kind, filter.Limit)
+		WHERE f.site = $1 AND (f.last_at, f.id) < ($2, $3) AND `+where+` ORDER BY f.last_at DESC, f.id DESC LIMIT $4`,
+		site, stamp{after.LastAt}, after.ID, filter.Limit, cmp.Or(filter.UID, string(filter.Reason), string(filter.Kind)))
 	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
 	if err != nil {
 		return nil, unavailable(err)
@@ -166,10 +258,73 @@ func (db *DB) Failures(ctx context.Context, filter FailureFilter) ([]FailureView
 	return out, nil
 }
 
+// endOfTime is later than anything.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// sitesOf returns the sites given, or, of nil, those that a table has, which are found
+// one after the other in its key.
+func (db *DB) sitesOf(ctx context.Context, table string, given []string) ([]string, error) {
+	if given != nil {
+		return given, nil
+	}
+	rows, err := db.read.QueryContext(ctx, `
+		WITH RECURSIVE sites (site) AS (
+			SELECT min(site) FROM `+table+`
+			UNION ALL SELECT (SELECT min(t.site) FROM `+table+` t WHERE t.site > sites.site) FROM sites WHERE site IS NOT NULL)
+		SELECT site FROM sites WHERE site IS NOT NULL`)
+	out, err := collect(rows, err, func(r *sql.Rows) (site string, err error) { return site, r.Scan(&site) })
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return out, nil
+}
+
+// maxCounted is how many failures of a reason are counted.
+const maxCounted = 1000
+
+// Waiting says how many open failures of a reason a site has. Its JSON is stable.
+type Waiting struct {
+	Site   string         `json:"site"`
+	Reason handoff.Reason `json:"reason"`
+	Count  int            `json:"count"`
+	More   bool           `json:"more"` // there are more than were counted
+}
+
+// Waiting counts the open failures of sites (nil: of all) by reason; the parts are in no
+// order that means anything.
+func (db *DB) Waiting(ctx context.Context, sites []string) (out []Waiting, err error) {
+	if sites, err = db.sitesOf(ctx, "failures", sites); err != nil {
+		return nil, err
+	}
+	for _, site := range sites {
+		rows, err := db.read.QueryContext(ctx, `
+			WITH RECURSIVE r (reason) AS (
+				SELECT min(reason) FROM failures WHERE site = $1 AND settled_at IS NULL
+				UNION ALL SELECT (SELECT min(f.reason) FROM failures f WHERE f.site = $1 AND f.settled_at IS NULL AND f.reason > r.reason) FROM r WHERE reason IS NOT NULL)
+			SELECT reason, (SELECT count(*) FROM (SELECT 1 FROM failures f WHERE f.site = $1 AND f.settled_at IS NULL AND f.reason = r.reason LIMIT $2) AS few)
+			FROM r WHERE reason IS NOT NULL`, site, maxCounted+1)
+		of, err := collect(rows, err, func(r *sql.Rows) (Waiting, error) {
+			w := Waiting{Site: site}
+			err := r.Scan(&w.Reason, &w.Count)
+			if w.More = w.Count > maxCounted; w.More {
+				w.Count = maxCounted
+			}
+			return w, err
+		})
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		out = append(out, of...)
+	}
+	return out, nil
+}
+
 // A FailureDetail is one failure with what was received.
 type FailureDetail struct {
 	FailureView
-	Received []ReceivedView `json:"received"`
+	Received   []ReceivedView   `json:"received"`
+	Remedies   []handoff.Remedy `json:"remedies"`             // what can be done about it; nothing once it is settled
+	Resolution *Resolution      `json:"resolution,omitempty"` // what a person did about it, if that stands
 }
 
 // A ReceivedView is one stored delivery, its body redacted.
@@ -183,10 +338,15 @@ type ReceivedView struct {
 	Body        string    `json:"body"`
 }
 
-// Failure reads one failure, of whatever site. The error is ErrNotFound if there
-// is none.
-func (db *DB) Failure(ctx context.Context, id string) (FailureDetail, error) {
-	f, err := scanFailure(db.read.QueryRowContext(ctx, `SELECT `+failureColumns+` FROM failures f WHERE f.id = $1`, id))
+// Failure reads one failure of some sites; nil: of all. The error is ErrNotFound if
+// there is none.
+func (db *DB) Failure(ctx context.Context, sites []string, id handoff.FailureID) (FailureDetail, error) {
+	sites, err := db.sitesOf(ctx, "failures", sites)
+	if err != nil {
+		return FailureDetail{}, err
+	}
+	args := []any{id}
+	f, err := scanFailure(db.read.QueryRowContext(ctx, `SELECT `+failureColumns+` FROM failures f WHERE f.id = $1 AND `+oneOf("f.site", sites, &args), args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return FailureDetail{}, fmt.Errorf("failure %s: %w", id, handoff.ErrNotFound)
 	}
@@ -211,7 +371,11 @@ func (db *DB) Failure(ctx context.Context, id string) (FailureDetail, error) {
 	if err != nil {
 		return FailureDetail{}, unavailable(err)
 	}
-	return FailureDetail{f, append([]ReceivedView{}, received...)}, nil
+	d := FailureDetail{FailureView: f, Received: append([]ReceivedView{}, received...), Remedies: append([]handoff.Remedy{}, f.Remedies()...)}
+	if d.Resolution, err = readResolution(ctx, db.read, f.Site, f.resolution, ""); err != nil && !errors.Is(err, handoff.ErrNotFound) {
+		return FailureDetail{}, unavailable(err)
+	}
+	return d, nil
 }
 
 // decodeDoc reads a JSON column.

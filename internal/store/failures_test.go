@@ -62,7 +62,7 @@ func TestAlteredBodies(t *testing.T) {
 func (h *harness) failureOf(digest string) store.FailureDetail {
 	h.t.Helper()
 	for _, f := range h.waiting() {
-		d, err := h.Failure(h.t.Context(), string(f.ID))
+		d, err := h.Failure(h.t.Context(), nil, f.ID)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestFailureCountsWhatToldOfTheBooking(t *testing.T) {
 				continue
 			}
 			found = true
-			d, err := db.Failure(t.Context(), string(f.ID))
+			d, err := db.Failure(t.Context(), nil, f.ID)
 			if err != nil || d.Deliveries != 6 || len(d.Received) != 3 {
 				t.Errorf("%d deliveries, %d bodies, %v; want 6 of 3", d.Deliveries, len(d.Received), err)
 			}

@@ -185,14 +185,14 @@ func countDeliveries(ctx context.Context, tx *txn, deliveries []delivery) (map[s
 	for _, key := range slices.SortedFunc(maps.Keys(unique), compareSiteKeys) {
 		d := unique[key]
 		rows = append(rows, []any{
-			d.Site, d.Digest, d.verified, d.Signature, d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, times[key],
+			d.Site, d.Digest, d.verified, d.Signature, d.ignored, d.Trigger, d.ContentType, d.Source, d.packed, d.Sealed, times[key],
 			stamp{d.ReceivedAt},
 			stamp{last[key]},
 		})
 	}
 	out := map[siteKey]counted{}
 	err := many(ctx, tx, `
-		INSERT INTO deliveries (site, digest, verified, signature, ignored, trigger_name, content_type, source, body, count, received_at, last_at) VALUES?
+		INSERT INTO deliveries (site, digest, verified, signature, ignored, trigger_name, content_type, source, body, sealed, count, received_at, last_at) VALUES?
 		ON CONFLICT (site, digest, verified) DO UPDATE SET count = deliveries.count + excluded.count, last_at = excluded.last_at
 		RETURNING site, digest, received_at, count`, nil, rows, func(r *sql.Rows) error {
 		var key siteKey

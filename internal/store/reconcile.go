@@ -100,6 +100,8 @@ type reconciliation struct {
 	after   map[handoff.BookingKey]handoff.Booking
 	ties    map[handoff.BookingKey]handoff.Tie
 	ignored map[handoff.BookingKey]string // the rule by which one is
+
+	dismissed map[handoff.BookingKey]handoff.Reason // the one for which it would wait, had nobody said that it needs nobody
 }
 
 // A loaded observation says whether it is new: not reconciled before.
@@ -230,17 +232,39 @@ func (r *reconciliation) derive(ctx context.Context) error {
 			r.ignored[key] = rule
 		}
 	}
+	if err := r.readDismissed(ctx); err != nil {
+		return err
+	}
 	r.before = map[handoff.BookingKey]stored{}
-	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, ignored, doc FROM bookings WHERE site = $1 AND uid IN?`,
+	err = many(ctx, r.tx, `SELECT uid, seat, lead_id, tied_by, ignored, dismissed, doc FROM bookings WHERE site = $1 AND uid IN?`,
 		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
 			var key handoff.BookingKey
 			var s stored
-			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.ignored, &s.doc)
+			err := rows.Scan(&key.UID, &key.Seat, opt(&s.lead), &s.by, &s.ignored, &s.dismissed, &s.doc)
 			r.before[key] = s
 			return err
 		})
 	if err != nil {
 		return fmt.Errorf("bookings: %w", err)
+	}
+	return nil
+}
+
+// readDismissed finds what people said needs nobody, of what would wait now.
+func (r *reconciliation) readDismissed(ctx context.Context) error {
+	r.dismissed = map[handoff.BookingKey]handoff.Reason{}
+	err := many(ctx, r.tx, `SELECT uid, seat, reason FROM failures WHERE site = $1 AND remedy = 'dismiss' AND uid <> '' AND uid IN?`,
+		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
+			var key handoff.BookingKey
+			var reason handoff.Reason
+			err := rows.Scan(&key.UID, &key.Seat, &reason)
+			if tie := r.ties[key]; reason != "" && tie.Reason == reason {
+				r.dismissed[key] = reason
+			}
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	return nil
 }
@@ -272,7 +296,9 @@ type stored struct {
 	lead    handoff.LeadID
 	by      handoff.TieBy
 	ignored string
-	doc     string
+
+	dismissed handoff.Reason
+	doc       string
 }
 
 // writeBookings writes the bookings that are not as they were.
@@ -296,17 +322,17 @@ func (r *reconciliation) writeBookings(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("booking: %w", err)
 		}
-		if r.before[key] == (stored{tie.Lead, tie.By, r.ignored[key], string(doc)}) {
+		if r.before[key] == (stored{tie.Lead, tie.By, r.ignored[key], r.dismissed[key], string(doc)}) {
 			continue
 		}
 		rows = append(rows, []any{
-			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], stamp{b.MadeAt()}, string(doc), stamp{r.now},
+			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], r.dismissed[key], stamp{b.MadeAt()}, string(doc), stamp{r.now},
 		})
 	}
 	err := many(ctx, r.tx, `
-		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, ignored, made_at, doc, updated_at) VALUES?
+		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, ignored, dismissed, made_at, doc, updated_at) VALUES?
 		ON CONFLICT (site, uid, seat) DO UPDATE SET lead_id = excluded.lead_id, status = excluded.status,
-			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, ignored = excluded.ignored,
+			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, ignored = excluded.ignored, dismissed = excluded.dismissed,
 			made_at = excluded.made_at, doc = excluded.doc, updated_at = excluded.updated_at`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("bookings: %w", err)
@@ -342,7 +368,7 @@ func (r *reconciliation) askAbout(ctx context.Context) error {
 }
 
 func (r *reconciliation) writeFailures(ctx context.Context) error {
-	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.ignored, r.now)
+	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.ignored, r.dismissed, r.now)
 }
 
 // markDone notes what is reconciled, and ends the work.

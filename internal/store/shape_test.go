@@ -60,7 +60,7 @@ func TestChangedBodiesAreTold(t *testing.T) {
 		if len(got) != 1 || got[0].Reason != handoff.BodyChanged || got[0].Detail != ": payload.team is new (number)." || got[0].Deliveries != 1 {
 			t.Fatalf("%+v", got)
 		}
-		d, err := h.Failure(ctx, string(got[0].ID))
+		d, err := h.Failure(ctx, nil, got[0].ID)
 		if err != nil || len(d.Received) != 1 || d.Received[0].Body != `{"a":1}` {
 			t.Errorf("received %+v, %v", d.Received, err)
 		}

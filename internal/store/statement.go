@@ -259,7 +259,7 @@ func judge(listed []handoff.Listed, rules handoff.Rules) {
 // the statement says, whose parameters are the site, $1, and $3 onward.
 func readListed(ctx context.Context, q querier, from, rest, site string, args ...any) ([]handoff.Listed, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT l.uid, l.made_at, l.event_type, l.listed_at, b.seat, b.lead_id, ld.name, b.ignored,
+		SELECT l.uid, l.made_at, l.event_type, l.listed_at, b.seat, b.lead_id, ld.name, b.ignored, b.dismissed,
 			(SELECT min(o.received_at) FROM observations o WHERE o.site = l.site AND o.uid = l.uid AND o.source = $2),
 			EXISTS (SELECT 1 FROM observations o WHERE o.site = l.site AND o.uid = l.uid),
 			(SELECT min(f.id) FROM failures f WHERE f.site = l.site AND f.uid = l.uid AND f.uid <> '' AND f.settled_at IS NULL)
@@ -272,9 +272,10 @@ func readListed(ctx context.Context, q querier, from, rest, site string, args ..
 		var l handoff.Listed
 		var made, listed, webhook stamp
 		var seat sql.NullString
+		var dismissed handoff.Reason
 		var one handoff.Seat
 		var uid string
-		err := r.Scan(&uid, &made, &l.EventType, &listed, &seat, opt(&one.Lead), opt(&one.Name), opt(&one.Rule), &webhook, &l.Observed, opt(&l.Failure))
+		err := r.Scan(&uid, &made, &l.EventType, &listed, &seat, opt(&one.Lead), opt(&one.Name), opt(&one.Rule), opt(&dismissed), &webhook, &l.Observed, opt(&l.Failure))
 		l.Made, l.ListedAt, l.WebhookAt = made.Time, listed.Time, webhook.Time
 		if uid != last {
 			if !strings.HasPrefix(uid, foreignPrefix) {
@@ -284,6 +285,7 @@ func readListed(ctx context.Context, q querier, from, rest, site string, args ..
 		}
 		if seat.Valid {
 			newest := &out[len(out)-1]
+			one.Dismissed = one.Lead == "" && dismissed != ""
 			newest.Seats = append(newest.Seats, one)
 		}
 		return struct{}{}, err

@@ -580,11 +580,11 @@ func TestFailureDetail(t *testing.T) {
 		if err := db.KeepNotUnderstood(t.Context(), d, handoff.UnknownShape, "no payload"); err != nil {
 			t.Fatal(err)
 		}
-		f, err := db.Failure(t.Context(), string(db.waiting()[0].ID))
+		f, err := db.Failure(t.Context(), nil, db.waiting()[0].ID)
 		if err != nil || len(f.Received) != 1 || f.Received[0].Body != string(d.Body) || f.Detail != "no payload" {
 			t.Errorf("detail %+v, %v", f, err)
 		}
-		if _, err := db.Failure(t.Context(), "fail_nobody"); !errors.Is(err, handoff.ErrNotFound) {
+		if _, err := db.Failure(t.Context(), nil, "fail_nobody"); !errors.Is(err, handoff.ErrNotFound) {
 			t.Errorf("unknown: %v", err)
 		}
 	})

@@ -28,6 +28,7 @@ var tables = []table{
 	{"users", []string{"email"}},
 	{"sessions", []string{"token_hash"}},
 	{"audit", []string{"id"}},
+	{"resolutions", []string{"site", "id"}},
 	{"shapes", []string{"site", "trigger_name", "path"}},
 }
 

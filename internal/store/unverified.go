@@ -44,7 +44,9 @@ func (u *unverified) place() waiting { return waiting{u.Site, "delivery/" + u.Di
 // delivery stands behind it. A right signature of another body tells that this
 // one was altered.
 func (db *DB) KeepUnverified(ctx context.Context, d handoff.Delivery, reason handoff.Reason, detail string) error {
-	d.Body = d.Body[:min(len(d.Body), maxUnverifiedBody)]
+	if len(d.Body) > maxUnverifiedBody {
+		d.Body, d.Sealed = d.Body[:maxUnverifiedBody], nil
+	}
 	return db.forgeries.enter(ctx, &unverified{Delivery: d, packed: compress(d.Body), reason: reason, detail: detail})
 }
 

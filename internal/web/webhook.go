@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"handoff"
 	"handoff/internal/calcom"
+	"handoff/internal/store"
 )
 
 // keepDeadline bounds how long somebody waits for our disk: a self-hosted Cal.com
@@ -149,7 +151,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.De
 		return
 	}
 	defer s.waiting.leave()
-	d.Trigger, d.Body = refusal.Trigger, calcom.Redact(body)
+	d.Trigger, d.Body, d.Sealed = refusal.Trigger, calcom.Redact(body), s.seal(d.Site, body)
 	if err := s.Store.KeepNotUnderstood(ctx, d, refusal.Reason, refusal.Detail); err != nil {
 		s.notKept(w, d.Site, err)
 		return
@@ -174,7 +176,7 @@ func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if s.forgeryLimit.OnLimit(w, r, forger(d)) || s.siteForgeryLimit.OnLimit(w, r, d.Site) {
 		err = s.Store.CountUnverified(ctx, d)
 	} else {
-		d.Body = calcom.Redact(body)
+		d.Body, d.Sealed = calcom.Redact(body), s.seal(d.Site, body)
 		err = s.Store.KeepUnverified(ctx, d, refusal.Reason, refusal.Detail)
 	}
 	if err != nil {
@@ -182,6 +184,33 @@ func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return
 	}
 	answer(w, http.StatusUnauthorized, "signature missing or wrong", "Enter this site's webhook secret in the webhook's settings in Cal.com.")
+}
+
+// seal encrypts a body that could not be read, so that it can be read again once its
+// reason is gone; what is shown of it has lost what its signature covers. One that is
+// larger than any of Cal.com's is not kept whole.
+func (s *Server) seal(site string, body []byte) []byte {
+	if len(body) > smallBody {
+		return nil
+	}
+	return s.Keys.Seal(site, body)
+}
+
+// Reader opens deliveries of the site that were kept sealed, with the secrets of the
+// moment, as if they came now.
+func (s *Site) Reader(keys handoff.Keys, now func() time.Time) store.Reader {
+	return func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+		body, err := keys.Unseal(s.ID, d.Sealed)
+		if err != nil {
+			return d, handoff.Event{}, fmt.Errorf("the body was sealed with another reference key: %w", err)
+		}
+		event, err := calcom.Open(s.trust(now()), calcom.Delivery{Body: body, Signature: d.Signature, ContentType: d.ContentType})
+		if err != nil {
+			return d, handoff.Event{}, err
+		}
+		d.Trigger, d.Body, d.Sealed = event.Trigger, calcom.RedactEvent(body), nil
+		return d, event, nil
+	}
 }
 
 // forging reports that a delivery, if it proves nothing, is only counted.

@@ -45,6 +45,7 @@ type install struct {
 	db     *store.DB
 	web    *web.Server
 	runner *jobs.Runner
+	sites  []*web.Site
 	keys   handoff.Keys
 	now    time.Time
 
@@ -66,7 +67,7 @@ func newInstall(t testing.TB) *install {
 	}
 	site.URL = "http://brightwater.test"
 	log := slog.New(slog.DiscardHandler)
-	in.web, err = web.New(web.Config{Store: in.db, Keys: in.keys, Log: log, Now: clock, Sites: []*web.Site{
+	in.sites = []*web.Site{
 		{
 			ID: "brightwater", Hosts: []string{"brightwater.test"}, Content: site, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}, CalOrigins: []string{"https://cal.test"},
 			Trust: calcom.Trust{
@@ -84,7 +85,8 @@ func newInstall(t testing.TB) *install {
 				OtherSecrets: map[string][]string{"brightwater": {secret}}, OtherSites: []string{"brightwater"},
 			},
 		},
-	}})
+	}
+	in.web, err = web.New(web.Config{Store: in.db, Keys: in.keys, Log: log, Now: clock, Sites: in.sites})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -574,7 +576,7 @@ func TestHeadersAreText(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
-	f, err := in.db.Failure(t.Context(), string(list[0].ID))
+	f, err := in.db.Failure(t.Context(), nil, list[0].ID)
 	if err != nil || len(f.Received) != 1 || !utf8.ValidString(f.Received[0].ContentType) {
 		t.Errorf("%+v, %v", f.Received, err)
 	}

@@ -145,7 +145,7 @@ type received struct {
 
 // failure shows one failure: what happened, what to do, and what was received.
 func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
-	v, err := d.Store.Failure(r.Context(), clip(r.PathValue("id"), 60))
+	v, err := d.Store.Failure(r.Context(), nil, handoff.FailureID(clip(r.PathValue("id"), 60)))
 	if err != nil {
 		return err
 	}

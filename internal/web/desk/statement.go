@@ -85,7 +85,7 @@ func (d *Desk) statementRow(s Site, st *handoff.Statement) statementDay {
 	return statementDay{
 		Label: day(st.From, d.Now(), s.TimeZone), Address: "/desk/statements/" + url.PathEscape(s.ID) + "/" + st.From.In(s.TimeZone).Format(time.DateOnly),
 		State: statementState(st), Statement: st,
-		Tied: st.Count(handoff.AccountTied), Queued: st.Count(handoff.AccountQueued), Ignored: st.Count(handoff.AccountIgnored),
+		Tied: st.Count(handoff.AccountTied), Queued: st.Count(handoff.AccountQueued), Ignored: st.Count(handoff.AccountIgnored) + st.Count(handoff.AccountDismissed),
 		Other: st.Count(handoff.AccountOtherType), Never: st.Untold(handoff.ToldNever),
 	}
 }
@@ -135,7 +135,7 @@ type accountRow struct {
 
 var accounts = map[handoff.Account]badge{
 	handoff.AccountTied: {"Tied to a lead", "good"}, handoff.AccountQueued: {"In the failure queue", "care"},
-	handoff.AccountIgnored: {"Ignored by a rule", "end"}, handoff.AccountOtherType: {"Another event type", "plain"},
+	handoff.AccountIgnored: {"Ignored by a rule", "end"}, handoff.AccountDismissed: {"Dismissed by a person", "end"}, handoff.AccountOtherType: {"Another event type", "plain"},
 	handoff.AccountOpen: {"Not accounted for, or not yet", "wait"},
 }
 

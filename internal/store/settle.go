@@ -1,0 +1,475 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"handoff"
+)
+
+// A Resolution is what a person did about failures, all at once. Its JSON is stable.
+type Resolution struct {
+	ID       handoff.ResolutionID `json:"id"`
+	Site     string               `json:"site"`
+	Remedy   handoff.Remedy       `json:"remedy"`
+	Lead     handoff.LeadID       `json:"lead,omitempty"` // of Attach
+	Note     string               `json:"note,omitempty"` // why, in somebody's words
+	By       string               `json:"by"`
+	At       time.Time            `json:"at"`
+	Failures int                  `json:"failures"` // how many it settled
+	UndoneAt *time.Time           `json:"undone_at"`
+	UndoneBy string               `json:"undone_by,omitempty"`
+
+	decision string
+}
+
+// MaxDismissed is how many failures are dismissed at once.
+const MaxDismissed = 1000
+
+// Dismiss settles failures of a site because somebody says that they need nobody. The
+// same about the same booking does not come back; another reason does. All are settled
+// or none: the error is ErrNotFound if one is none of the site's, ErrConflict if one is
+// settled, ErrInvalid if one cannot be dismissed or the note is too long.
+func (db *DB) Dismiss(ctx context.Context, by handoff.Actor, site string, ids []handoff.FailureID, note string) (r Resolution, err error) {
+	if len(ids) == 0 || len(ids) > MaxDismissed {
+		return r, fmt.Errorf("dismiss 1 to %d at once: %w", MaxDismissed, handoff.ErrInvalid)
+	}
+	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
+		return db.hold(ctx, tx, site, ids)
+	}, func(*txn, []settling) error { return nil })
+	return r, err
+}
+
+// DismissAll settles the open failures of a site and reason that came last before a
+// time, which is when somebody saw them: what came later they did not see. It settles at
+// most MaxDismissed; Resolution.Failures says how many, and none is ErrNotFound.
+func (db *DB) DismissAll(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason, seen time.Time, note string) (r Resolution, err error) {
+	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT id FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND last_at <= $3
+			ORDER BY last_at DESC, id DESC LIMIT $4`, site, reason, stamp{seen}, MaxDismissed)
+		ids, err := collect(rows, err, func(r *sql.Rows) (id handoff.FailureID, err error) { return id, r.Scan(&id) })
+		if err != nil {
+			return nil, fmt.Errorf("failures: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("no failure of %s waits: %w", reason, handoff.ErrNotFound)
+		}
+		return db.hold(ctx, tx, site, ids)
+	}, func(*txn, []settling) error { return nil })
+	return r, err
+}
+
+// Attach settles a failure by saying which lead its booking, and all of that booking's
+// chain, belongs to. Errors are those of Dismiss, and ErrNotFound for a lead that the
+// site does not have.
+func (db *DB) Attach(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID, lead handoff.LeadID, note string) (r Resolution, err error) {
+	r.Lead = lead
+	err = db.resolve(ctx, by, &r, site, handoff.Attach, note, func(tx *txn) ([]settling, error) {
+		return db.hold(ctx, tx, site, []handoff.FailureID{id})
+	}, func(tx *txn, of []settling) error {
+		known, err := exists(ctx, tx, `SELECT 1 FROM leads WHERE site = $1 AND id = $2`, site, lead)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return fmt.Errorf("lead %s: %w", lead, handoff.ErrNotFound)
+		}
+		r.decision = newID("dec")
+		return db.decide(ctx, tx, handoff.Observation{ID: r.decision, Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Lead: lead})
+	})
+	return r, err
+}
+
+// A settling is a failure that this transaction settles.
+type settling struct {
+	id     handoff.FailureID
+	reason handoff.Reason
+	kind   handoff.FailureKind
+	key    handoff.BookingKey
+	digest string // of its delivery; empty: it is about none
+	signed bool
+	since  stamp  // settled; zero while it is open
+	by     string // what settled it
+}
+
+// refuses returns why it cannot be settled by a remedy, if it cannot.
+func (h settling) refuses(remedy handoff.Remedy) error {
+	if !h.since.IsZero() {
+		return fmt.Errorf("failure %s was settled before: %s: %w", h.id, h.by, handoff.ErrConflict)
+	}
+	if !slices.Contains(handoff.Remedies(h.kind, h.reason, h.key), remedy) {
+		return fmt.Errorf("failure %s: %q is no remedy for %s: %w", h.id, remedy, h.reason, handoff.ErrInvalid)
+	}
+	return nil
+}
+
+// hold reads failures of a site, in the order of their IDs, and keeps others from
+// changing them until the transaction ends.
+func (db *DB) hold(ctx context.Context, tx *txn, site string, ids []handoff.FailureID) ([]settling, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	var out []settling
+	err := many(ctx, tx, `SELECT id, reason, kind, uid, seat, digest, verified, settled_at, settled_by FROM failures WHERE site = $1 AND id IN? ORDER BY id`+db.engine.lock,
+		[]any{site}, singles(ids), func(r *sql.Rows) error {
+			var h settling
+			err := r.Scan(&h.id, &h.reason, &h.kind, &h.key.UID, &h.key.Seat, &h.digest, &h.signed, &h.since, &h.by)
+			out = append(out, h)
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("failures: %w", err)
+	}
+	if len(out) < len(ids) {
+		return nil, fmt.Errorf("a failure of site %s: %w", site, handoff.ErrNotFound)
+	}
+	return out, nil
+}
+
+// resolve is the one way in which people settle failures: it holds them, asks whether
+// the remedy is one of theirs, does what else belongs to it, and writes the resolution,
+// its act and the work that follows, in one transaction.
+func (db *DB) resolve(ctx context.Context, by handoff.Actor, r *Resolution, site string, remedy handoff.Remedy, note string, hold func(*txn) ([]settling, error), also func(*txn, []settling) error) error {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return err
+	}
+	note = strings.TrimSpace(note)
+	if err := handoff.CheckNote(note); err != nil {
+		return err
+	}
+	lead := r.Lead
+	err := db.tx(ctx, func(tx *txn) error {
+		*r = Resolution{ID: handoff.ResolutionID(newID("res")), Site: site, Remedy: remedy, Lead: lead, Note: note, By: by.Name, At: db.now().UTC()}
+		if err := db.turn(ctx, tx, "reconcile/"+site); err != nil { // it writes failures and what is due in the other order
+			return err
+		}
+		of, err := hold(tx)
+		if err != nil {
+			return err
+		}
+		for _, h := range of {
+			if err := h.refuses(remedy); err != nil {
+				return err
+			}
+		}
+		if err := also(tx, of); err != nil {
+			return err
+		}
+		r.Failures = len(of)
+		return db.writeResolution(ctx, tx, by, *r, of)
+	})
+	if err == nil {
+		db.tellAll(TopicLeads)
+		db.feed.tell(TopicDue)
+	}
+	return err
+}
+
+func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r Resolution, of []settling) error {
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO resolutions (site, id, remedy, lead_id, decision, note, actor, at, undone_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`,
+		r.Site, r.ID, r.Remedy, r.Lead, r.decision, r.Note, r.By, stamp{r.At}); err != nil {
+		return fmt.Errorf("resolution: %w", err)
+	}
+	var ids [][]any
+	var due []dueRow
+	for _, h := range of {
+		ids = append(ids, []any{h.id})
+		if h.key.UID != "" {
+			due = append(due, dueRow{r.Site, KindReconcile, h.key.UID, atOnce})
+		}
+	}
+	if err := many(ctx, tx, `UPDATE failures SET settled_at = $2, settled_by = $3, resolution = $4, remedy = $5 WHERE site = $1 AND id IN?`,
+		[]any{r.Site, stamp{r.At}, r.words(), r.ID, r.Remedy}, ids, nil); err != nil {
+		return fmt.Errorf("failures: %w", err)
+	}
+	act := handoff.Act{Action: "failure." + string(r.Remedy), Site: r.Site, Subject: string(of[0].id), Detail: fmt.Sprintf("resolution %s", r.ID)}
+	if r.Lead != "" {
+		act.Detail += ", lead " + string(r.Lead)
+	}
+	if len(of) > 1 {
+		act.Subject, act.Detail = string(r.ID), fmt.Sprintf("%d of %s", len(of), of[0].reason)
+	}
+	if err := db.audit(ctx, tx, by, act); err != nil {
+		return err
+	}
+	return db.enqueue(ctx, tx, due...)
+}
+
+// words say what settled a failure.
+func (r Resolution) words() string {
+	what := "dismissed by " + r.By
+	if r.Remedy == handoff.Attach {
+		what = "tied to a lead by " + r.By
+	}
+	if r.Note != "" {
+		what += ": " + r.Note
+	}
+	return what
+}
+
+// decide writes an operator's decision about a booking.
+func (db *DB) decide(ctx context.Context, tx *txn, o handoff.Observation) error {
+	o.Source, o.At, o.Digest = handoff.FromOperator, db.now().UTC(), o.ID
+	f, err := newFact(&o)
+	if err != nil {
+		return err
+	}
+	return db.observe(ctx, tx, []*fact{f}, func(*fact) {})
+}
+
+// Undo takes a resolution back: its failures wait again, unless the same came again
+// meanwhile and waits already, and a decision counts no more. The error is ErrNotFound
+// if the site has no such resolution, ErrConflict if it was undone before.
+func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handoff.ResolutionID) error {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return err
+	}
+	err := db.tx(ctx, func(tx *txn) error {
+		if err := db.turn(ctx, tx, "reconcile/"+site); err != nil {
+			return err
+		}
+		r, err := readResolution(ctx, tx, site, string(id), db.engine.lock)
+		if err != nil {
+			return err
+		}
+		if r.UndoneAt != nil {
+			return fmt.Errorf("resolution %s was undone by %s: %w", id, r.UndoneBy, handoff.ErrConflict)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE resolutions SET undone_at = $3, undone_by = $4 WHERE site = $1 AND id = $2`, site, id, stamp{db.now()}, by.Name); err != nil {
+			return fmt.Errorf("resolution: %w", err)
+		}
+		keys, err := db.reopen(ctx, tx, site, id)
+		if err != nil {
+			return err
+		}
+		var due []dueRow
+		for _, key := range keys {
+			due = append(due, dueRow{site, KindReconcile, key.UID, atOnce})
+		}
+		if r.decision != "" {
+			if err := db.decide(ctx, tx, handoff.Observation{ID: newID("dec"), Site: site, UID: keys[0].UID, Seat: keys[0].Seat, Withdraws: r.decision}); err != nil {
+				return err
+			}
+		}
+		if err := db.audit(ctx, tx, by, handoff.Act{Action: "failure.undo", Site: site, Subject: string(id), Detail: fmt.Sprintf("%s of %s", r.Remedy, r.By)}); err != nil {
+			return err
+		}
+		return db.enqueue(ctx, tx, due...)
+	})
+	if err == nil {
+		db.tellAll(TopicLeads)
+		db.feed.tell(TopicDue)
+	}
+	return err
+}
+
+// reopen lets the failures of a resolution wait again, and returns the bookings that
+// they are about.
+func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (keys []handoff.BookingKey, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT uid, seat FROM failures WHERE site = $1 AND resolution = $2 AND uid <> ''`, site, id)
+	keys, err = collect(rows, err, func(r *sql.Rows) (key handoff.BookingKey, err error) { return key, r.Scan(&key.UID, &key.Seat) })
+	if err != nil {
+		return nil, fmt.Errorf("failures: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE failures SET settled_at = NULL, settled_by = '', resolution = '', remedy = '' WHERE site = $1 AND resolution = $2
+			AND NOT EXISTS (SELECT 1 FROM failures again WHERE again.site = failures.site AND again.subject = failures.subject
+				AND again.reason = failures.reason AND again.settled_at IS NULL)`, site, id); err != nil {
+		return nil, fmt.Errorf("failures: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '' WHERE site = $1 AND resolution = $2`, site, id)
+	return keys, err
+}
+
+// Resolution reads what a person did about failures of a site. The error is ErrNotFound
+// if there is none.
+func (db *DB) Resolution(ctx context.Context, site string, id handoff.ResolutionID) (Resolution, error) {
+	r, err := readResolution(ctx, db.read, site, string(id), "")
+	if err != nil {
+		if errors.Is(err, handoff.ErrNotFound) {
+			return Resolution{}, err
+		}
+		return Resolution{}, unavailable(err)
+	}
+	return *r, nil
+}
+
+func readResolution(ctx context.Context, q querier, site, id, lock string) (*Resolution, error) {
+	r := Resolution{Site: site}
+	var at, undone stamp
+	err := q.QueryRowContext(ctx, `
+		SELECT id, remedy, lead_id, decision, note, actor, at, undone_at, undone_by,
+			(SELECT count(*) FROM failures f WHERE f.site = $1 AND f.resolution = $2 AND f.resolution <> '')
+		FROM resolutions WHERE site = $1 AND id = $2`+lock, site, id).Scan(
+		&r.ID, &r.Remedy, &r.Lead, &r.decision, &r.Note, &r.By, &at, &undone, &r.UndoneBy, &r.Failures)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("resolution %s: %w", id, handoff.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resolution: %w", err)
+	}
+	if r.At = at.Time; !undone.IsZero() {
+		r.UndoneAt = &undone.Time
+	}
+	return &r, nil
+}
+
+// AskAbout makes it due at once to ask Cal.com about the booking of a failure. The
+// failure waits until the answer settles it. Errors are those of Dismiss.
+func (db *DB) AskAbout(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID) error {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return err
+	}
+	return db.tx(ctx, func(tx *txn) error {
+		h, err := db.holdFor(ctx, tx, site, id, handoff.AskCal)
+		if err != nil {
+			return err
+		}
+		if err := db.audit(ctx, tx, by, handoff.Act{Action: "failure.ask", Site: site, Subject: string(id)}); err != nil {
+			return err
+		}
+		return db.enqueue(ctx, tx, dueRow{site, KindAsk, h.key.UID, atOnce})
+	})
+}
+
+// holdFor holds one open failure, if a remedy is one of its.
+func (db *DB) holdFor(ctx context.Context, tx *txn, site string, id handoff.FailureID, remedy handoff.Remedy) (settling, error) {
+	of, err := db.hold(ctx, tx, site, []handoff.FailureID{id})
+	if err != nil {
+		return settling{}, err
+	}
+	return of[0], of[0].refuses(remedy)
+}
+
+// A Reader opens a delivery that was kept again: it unseals its body, verifies it with
+// the secrets of today, and decodes it. The delivery it returns has its body redacted.
+type Reader func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error)
+
+// ReadAgain lets a failure's delivery come once more, as if Cal.com had sent it now: if
+// it can be read its event enters through the same door as every other, and the failure
+// is settled. The error is the reader's if it cannot be read, or one of those of Dismiss;
+// ErrNotFound also where the body was not kept whole.
+func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID, read Reader) error {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return err
+	}
+	var v *verified
+	err := db.tx(ctx, func(tx *txn) error {
+		h, err := db.holdFor(ctx, tx, site, id, handoff.Verify)
+		if err != nil {
+			return err
+		}
+		d, err := sealedDelivery(ctx, tx, site, h)
+		if err != nil {
+			return err
+		}
+		d, event, err := read(d)
+		if err != nil {
+			return err
+		}
+		v = &verified{Delivery: d, packed: compress(d.Body), event: &event}
+		if event.Observation != nil {
+			if v.fact, err = newFact(event.Observation); err != nil {
+				return err
+			}
+		}
+		return db.admitAgain(ctx, tx, by, h, v)
+	})
+	if err == nil {
+		db.tellAll(TopicLeads)
+		db.tellKept([]*verified{v})
+	}
+	return err
+}
+
+// sealedDelivery reads the delivery of a failure as it came.
+func sealedDelivery(ctx context.Context, tx *txn, site string, h settling) (handoff.Delivery, error) {
+	d := handoff.Delivery{Site: site, Digest: h.digest}
+	var at stamp
+	err := tx.QueryRowContext(ctx, `
+		SELECT signature, content_type, source, received_at, sealed FROM deliveries WHERE site = $1 AND digest = $2 AND verified = $3`,
+		site, h.digest, h.signed).Scan(&d.Signature, &d.ContentType, &d.Source, &at, &d.Sealed)
+	d.ReceivedAt = at.Time
+	if errors.Is(err, sql.ErrNoRows) || err == nil && len(d.Sealed) == 0 {
+		return d, fmt.Errorf("the body of failure %s was not kept whole: %w", h.id, handoff.ErrNotFound)
+	}
+	if err != nil {
+		return d, fmt.Errorf("delivery: %w", err)
+	}
+	return d, nil
+}
+
+// admitAgain keeps what a delivery says that could not be read when it came.
+func (db *DB) admitAgain(ctx context.Context, tx *txn, by handoff.Actor, h settling, v *verified) error {
+	batch := []*verified{v}
+	if !h.signed { // as a signed one it comes for the first time
+		if err := db.countVerified(ctx, tx, batch); err != nil {
+			return err
+		}
+	}
+	if err := db.keepFacts(ctx, tx, batch); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		query string
+		args  []any
+	}{
+		{`UPDATE failures SET settled_at = $3, settled_by = $4 WHERE site = $1 AND settled_at IS NULL AND subject = $2`,
+			[]any{v.Site, v.subject(), stamp{db.now()}, "read again by " + by.Name}},
+		{`UPDATE deliveries SET sealed = NULL, trigger_name = $3 WHERE site = $1 AND digest = $2`, []any{v.Site, v.Digest, v.Trigger}},
+	} {
+		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
+			return fmt.Errorf("failure: %w", err)
+		}
+	}
+	return db.audit(ctx, tx, by, handoff.Act{Action: "failure.verify", Site: v.Site, Subject: string(h.id), Detail: "read: " + v.Trigger})
+}
+
+// considered is how many leads are looked at that sent their form before a booking.
+const considered = 200
+
+// Suggestions ranks the leads that the booking of a failure may belong to: of those that
+// have the booking's e-mail address, and of those that sent their form last before it
+// was made. They are empty for a failure that is about no booking.
+func (db *DB) Suggestions(ctx context.Context, f FailureView) ([]handoff.Suggestion, error) {
+	if f.UID == "" {
+		return nil, nil
+	}
+	var doc string
+	err := db.read.QueryRowContext(ctx, `SELECT doc FROM bookings WHERE site = $1 AND uid = $2 AND seat = $3`, f.Site, f.UID, f.Seat).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	var b handoff.Booking
+	if err := decodeDoc(doc, &b); err != nil {
+		return nil, unavailable(err)
+	}
+	leads := map[handoff.LeadID]handoff.Lead{}
+	for _, choice := range []struct {
+		where string
+		value any
+	}{
+		{`lower(email) = lower($2) AND email <> ''`, b.Attendee.Email},
+		{`created_at <= $2`, stamp{b.MadeAt()}},
+	} {
+		rows, err := db.read.QueryContext(ctx, `
+			SELECT `+leadColumns+` FROM leads WHERE site = $1 AND `+choice.where+` ORDER BY created_at DESC, id DESC LIMIT $3`, f.Site, choice.value, considered)
+		found, err := collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, l := range found {
+			leads[l.ID] = l
+		}
+	}
+	return handoff.Suggest(b, slices.Collect(maps.Values(leads))), nil
+}

@@ -1,0 +1,509 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+var (
+	ann = handoff.Actor{Name: "ann@example.com", Role: handoff.RoleOperator}
+	bob = handoff.Actor{Name: "bob@example.com", Role: handoff.RoleOperator}
+)
+
+// reasons are why failures wait, sorted.
+func (h *harness) reasons() string {
+	h.t.Helper()
+	var out []string
+	for _, f := range h.waiting() {
+		out = append(out, string(f.Reason))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// waits is the one failure that waits.
+func (h *harness) waits() store.FailureView {
+	h.t.Helper()
+	list := h.waiting()
+	if len(list) != 1 {
+		h.t.Fatalf("%d failures wait: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+func (h *harness) acts(subject string) (out []string) {
+	h.t.Helper()
+	acts, err := h.Audit(h.t.Context(), store.AuditFilter{Subject: subject})
+	h.must(err)
+	for _, a := range acts {
+		out = append(out, a.Actor+" "+a.Action)
+	}
+	return out
+}
+
+// A booking is tied to the lead that somebody named, with all of its chain, and the
+// lead moves, once. Taken back, all is as it was.
+func TestAttach(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		lead := h.submit("f", "Dana").Lead
+		h.keep(h.event("e1", "u1", handoff.Accepted, ""), "d1")
+		moved := h.event("e2", "u2", handoff.Accepted, "")
+		moved.Observation.Predecessor = "u1"
+		h.keep(moved, "d2")
+		h.work()
+		list := h.waiting()
+		if len(list) != 2 || h.lead(lead).Stage != "new" {
+			t.Fatalf("%+v", list)
+		}
+		r, err := h.Attach(ctx, ann, site, list[0].ID, lead, " she rang ")
+		if err != nil || r.Failures != 1 || r.Lead != lead || r.Note != "she rang" || r.By != ann.Name || r.Remedy != handoff.Attach {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		f, err := h.Failure(ctx, nil, list[0].ID)
+		if err != nil || f.SettledAt == nil || f.SettledBy != "tied to a lead by ann@example.com: she rang" || f.Resolution == nil || f.Resolution.ID != r.ID || len(f.Remedies) != 0 {
+			t.Errorf("settled at once: %+v, %v", f, err)
+		}
+		h.work()
+		if d := h.lead(lead); d.Stage != "booked" || len(d.Bookings) != 2 || len(d.History) != 2 {
+			t.Errorf("%s, %d bookings, history %+v", d.Stage, len(d.Bookings), d.History)
+		}
+		if got := h.waiting(); len(got) != 0 {
+			t.Errorf("the rest of the chain waits: %+v", got)
+		}
+		if got := h.acts(string(list[0].ID)); !slices.Equal(got, []string{"ann@example.com failure.attach"}) {
+			t.Error(got)
+		}
+
+		// Nobody settles it again.
+		for name, err := range map[string]error{
+			"attach":  second(h.Attach(ctx, bob, site, list[0].ID, lead, "")),
+			"dismiss": second(h.Dismiss(ctx, bob, site, []handoff.FailureID{list[0].ID}, "")),
+			"ask":     h.AskAbout(ctx, bob, site, list[0].ID),
+		} {
+			if !errors.Is(err, handoff.ErrConflict) || !strings.Contains(err.Error(), "tied to a lead by ann@example.com") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+
+		h.pass(time.Minute)
+		if err := h.Undo(ctx, bob, site, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		h.work()
+		if d := h.lead(lead); d.Stage != "new" || len(d.Bookings) != 0 {
+			t.Errorf("taken back: %s, %+v", d.Stage, d.Bookings)
+		}
+		if got := h.reasons(); got != "no_reference no_reference" {
+			t.Errorf("waits: %s", got)
+		}
+		if err := h.Undo(ctx, ann, site, r.ID); !errors.Is(err, handoff.ErrConflict) || !strings.Contains(err.Error(), bob.Name) {
+			t.Errorf("taken back twice: %v", err)
+		}
+		// And decided anew, although the clock was set back: the last decision counts.
+		other := h.submit("g", "Omar").Lead
+		h.pass(-time.Hour)
+		for _, to := range []handoff.LeadID{lead, other} {
+			for _, f := range h.waiting() {
+				if f.UID == "u1" {
+					r, err = h.Attach(ctx, ann, site, f.ID, to, "")
+					h.must(err)
+				}
+			}
+			h.work()
+			if d := h.lead(to); d.Stage != "booked" {
+				t.Errorf("decided anew: %s", d.Stage)
+			}
+			if to == lead {
+				h.must(h.Undo(ctx, ann, site, r.ID))
+				h.work()
+			}
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// What is dismissed does not come back with the same reason, and does with another; it
+// ends where a reference proves a lead. Taken back, it waits again.
+func TestDismiss(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		lead := h.submit("f", "Dana")
+		h.keep(h.event("e1", "u1", handoff.Accepted, ""), "d1")
+		h.work()
+		f := h.waits()
+		r, err := h.Dismiss(ctx, ann, site, []handoff.FailureID{f.ID}, "a friend")
+		h.must(err)
+		h.work()
+		h.keep(h.event("e2", "u1", handoff.Cancelled, ""), "d2") // about the same booking
+		h.work()
+		if got := h.reasons(); got != "" {
+			t.Errorf("waits again: %s", got)
+		}
+		dismissed := func() string { return h.Setting(ctx, `SELECT dismissed FROM bookings`) }
+		if got := dismissed(); got != "no_reference" {
+			t.Errorf("the booking is dismissed for %q", got)
+		}
+
+		h.must(h.Undo(ctx, ann, site, r.ID))
+		for range 2 { // at once, and once it was worked
+			if got := h.waits(); got.ID != f.ID {
+				t.Errorf("another failure: %+v", got)
+			}
+			h.work()
+		}
+		if got := dismissed(); got != "" {
+			t.Errorf("the booking is dismissed for %q", got)
+		}
+
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{f.ID}, "")
+		h.must(err)
+		forged := h.event("e3", "u1", handoff.Cancelled, "")
+		forged.Observation.Carried = []handoff.Carried{{From: handoff.InAnswer, Verdict: handoff.Forged}}
+		h.keep(forged, "d3")
+		h.work()
+		if got := h.reasons(); got != "reference_forged" {
+			t.Errorf("another reason: %s", got)
+		}
+		proved := h.event("e4", "u1", handoff.Cancelled, lead.ID)
+		h.keep(proved, "d4")
+		h.work()
+		if got := h.reasons(); got != "" || h.lead(lead.Lead).Stage != "rebook" || dismissed() != "" {
+			t.Errorf("a reference that came later: %q, %s", got, h.lead(lead.Lead).Stage)
+		}
+	})
+}
+
+// All are dismissed or none, and nobody dismisses what is not theirs, does not exist,
+// heals by itself, or was settled meanwhile.
+func TestDismissAllOrNone(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		for n := range 3 {
+			h.must(h.KeepUnverified(ctx, h.delivery(fmt.Sprint("forged", n)), handoff.SignatureWrong, ""))
+		}
+		h.must(h.SiteFails(ctx, site, store.MailSubject, handoff.MailFailing, ""))
+		var ids []handoff.FailureID
+		var ill handoff.FailureID
+		for _, f := range h.waiting() {
+			if f.Kind == handoff.FailedSite {
+				ill = f.ID
+			} else {
+				ids = append(ids, f.ID)
+			}
+		}
+		before := h.reasons()
+		long := strings.Repeat("é", handoff.MaxNote+1)
+		for _, c := range []struct {
+			name string
+			err  error
+			want error
+		}{
+			{"none", second(h.Dismiss(ctx, ann, site, nil, "")), handoff.ErrInvalid},
+			{"one does not exist", second(h.Dismiss(ctx, ann, site, append(slices.Clone(ids), "fail_none"), "")), handoff.ErrNotFound},
+			{"one heals by itself", second(h.Dismiss(ctx, ann, site, append(slices.Clone(ids), ill), "")), handoff.ErrInvalid},
+			{"of another site", second(h.Dismiss(ctx, ann, "other", ids, "")), handoff.ErrNotFound},
+			{"too many", second(h.Dismiss(ctx, ann, site, make([]handoff.FailureID, store.MaxDismissed+1), "")), handoff.ErrInvalid},
+			{"too long a reason", second(h.Dismiss(ctx, ann, site, ids, long)), handoff.ErrInvalid},
+			{"a reason that is no text", second(h.Dismiss(ctx, ann, site, ids, "a\x00b")), handoff.ErrInvalid},
+			{"a viewer", second(h.Dismiss(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, ids, "")), handoff.ErrForbidden},
+			{"who does not see the site", second(h.Dismiss(ctx, handoff.Actor{Name: "v", Role: handoff.RoleOwner, Sites: []string{"other"}}, site, ids, "")), handoff.ErrNotFound},
+			{"a viewer, all", second(h.DismissAll(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, handoff.SignatureWrong, h.now(), "")), handoff.ErrForbidden},
+			{"all of what heals by itself", second(h.DismissAll(ctx, ann, site, handoff.MailFailing, h.now(), "")), handoff.ErrInvalid},
+			{"all of none", second(h.DismissAll(ctx, ann, site, handoff.NotJSON, h.now(), "")), handoff.ErrNotFound},
+			{"undo of none", h.Undo(ctx, ann, site, "res_none"), handoff.ErrNotFound},
+			{"a viewer's undo", h.Undo(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, "res_none"), handoff.ErrForbidden},
+			{"attach what is no booking", second(h.Attach(ctx, ann, site, ids[0], "lead_none", "")), handoff.ErrInvalid},
+			{"ask about what is no booking", h.AskAbout(ctx, ann, site, ids[0]), handoff.ErrInvalid},
+			{"a viewer asks", h.AskAbout(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, ids[0]), handoff.ErrForbidden},
+		} {
+			if !errors.Is(c.err, c.want) {
+				t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
+			}
+		}
+		if got := h.reasons(); got != before || len(h.acts("")) != 0 {
+			t.Errorf("changed: %s, was %s; %v", got, before, h.acts(""))
+		}
+
+		// What came after somebody looked, they did not see.
+		seen := h.now()
+		h.pass(time.Minute)
+		h.must(h.KeepUnverified(ctx, h.delivery("forged0"), handoff.SignatureWrong, ""))
+		h.must(h.KeepUnverified(ctx, h.delivery("new"), handoff.SignatureWrong, ""))
+		r, err := h.DismissAll(ctx, ann, site, handoff.SignatureWrong, seen, "noise")
+		if err != nil || r.Failures != 2 || h.reasons() != "mail_failing signature_wrong signature_wrong" {
+			t.Errorf("%+v, %v: %s", r, err, h.reasons())
+		}
+		if got := h.acts(string(r.ID)); !slices.Equal(got, []string{"ann@example.com failure.dismiss"}) {
+			t.Error(got)
+		}
+		// One of them comes again and waits; the other returns with the undo, and only it.
+		var gone []handoff.FailureID
+		for _, id := range ids {
+			if f, err := h.Failure(ctx, nil, id); err != nil || f.SettledAt != nil {
+				gone = append(gone, id)
+			}
+		}
+		digest := map[bool]string{true: "forged1", false: "forged2"}[len(gone) == 2]
+		h.must(h.KeepUnverified(ctx, h.delivery(digest), handoff.SignatureWrong, ""))
+		if got := h.reasons(); got != "mail_failing signature_wrong signature_wrong signature_wrong" {
+			t.Errorf("came again: %s", got)
+		}
+		h.must(h.Undo(ctx, ann, site, r.ID))
+		if got := h.reasons(); got != "mail_failing signature_wrong signature_wrong signature_wrong signature_wrong" {
+			t.Errorf("undone: %s", got)
+		}
+	})
+}
+
+// Two who settle one failure at once: one does, the other is told, nothing is doubled.
+func TestTwoSettleAtOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		leads := []handoff.LeadID{h.submit("f", "Dana").Lead, h.submit("g", "Omar").Lead}
+		for round := range 5 {
+			uid := fmt.Sprint("u", round)
+			h.keep(h.event("e"+uid, uid, handoff.Accepted, ""), "d"+uid)
+			h.work()
+			f := h.waits()
+			var wg sync.WaitGroup
+			errs := make([]error, 6)
+			for i := range errs {
+				wg.Go(func() {
+					switch i % 3 {
+					case 0:
+						errs[i] = second(h.Attach(ctx, ann, site, f.ID, leads[0], ""))
+					case 1:
+						errs[i] = second(h.Attach(ctx, bob, site, f.ID, leads[1], ""))
+					case 2:
+						errs[i] = second(h.Dismiss(ctx, bob, site, []handoff.FailureID{f.ID}, ""))
+					}
+				})
+			}
+			wg.Go(func() {
+				if _, err := h.Reconcile(ctx, site, handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 10); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			done := 0
+			for _, err := range errs {
+				switch {
+				case err == nil:
+					done++
+				case !errors.Is(err, handoff.ErrConflict):
+					t.Error(err)
+				}
+			}
+			if got := h.acts(string(f.ID)); done != 1 || len(got) != 1 {
+				t.Errorf("%d settled it: %v", done, got)
+			}
+			h.work()
+			if got := h.reasons(); got != "" {
+				t.Errorf("waits: %s", got)
+			}
+		}
+	})
+}
+
+// Cal.com is asked at once, and the failure waits for its answer.
+func TestAskAbout(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		h.keep(h.event("e1", "u1", handoff.Accepted, ""), "d1")
+		h.work()
+		h.pass(store.AskAfter)
+		for _, w := range h.claim(store.KindAsk) {
+			h.must(h.Drop(t.Context(), w))
+		}
+		f := h.waits()
+		h.must(h.AskAbout(t.Context(), ann, site, f.ID))
+		claimed := h.claim(store.KindAsk)
+		if len(claimed) != 1 || claimed[0].Key != "u1" || h.waits().ID != f.ID || len(h.acts(string(f.ID))) != 1 {
+			t.Errorf("%+v", claimed)
+		}
+	})
+}
+
+// What was not believed is read again, and then enters like every event; what cannot be
+// read changes nothing.
+func TestReadAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		lead := h.submit("f", "Dana")
+		for _, signed := range []bool{false, true} {
+			id := fmt.Sprint("signed ", signed)
+			d := h.delivery(id)
+			d.Sealed = []byte("sealed " + id)
+			if signed {
+				h.must(h.KeepNotUnderstood(ctx, d, handoff.UnknownShape, ""))
+			} else {
+				h.must(h.KeepUnverified(ctx, d, handoff.SignatureWrong, ""))
+			}
+			f := h.waits()
+			refused := errors.New("not yet")
+			if err := h.ReadAgain(ctx, ann, site, f.ID, func(handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+				return handoff.Delivery{}, handoff.Event{}, refused
+			}); !errors.Is(err, refused) || h.waits().ID != f.ID || len(h.acts(string(f.ID))) != 0 {
+				t.Errorf("%s: %v", id, err)
+			}
+			read := func(got handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+				if got.Digest != d.Digest || string(got.Sealed) != "sealed "+id || got.Signature != d.Signature || got.ContentType != d.ContentType {
+					t.Errorf("%+v", got)
+				}
+				got.Body, got.Trigger = []byte(`{"read":1}`), "BOOKING_CREATED"
+				return got, h.event("evt "+id, "uid"+fmt.Sprint(signed), handoff.Accepted, lead.ID), nil
+			}
+			if err := h.ReadAgain(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, f.ID, read); !errors.Is(err, handoff.ErrForbidden) {
+				t.Error(err)
+			}
+			if err := h.ReadAgain(ctx, ann, "other", f.ID, read); !errors.Is(err, handoff.ErrNotFound) {
+				t.Error(err)
+			}
+			h.must(h.ReadAgain(ctx, ann, site, f.ID, read))
+			if got := h.reasons(); got != "" || len(h.acts(string(f.ID))) != 1 {
+				t.Errorf("%s: %s", id, got)
+			}
+			h.work()
+			if err := h.ReadAgain(ctx, bob, site, f.ID, read); !errors.Is(err, handoff.ErrConflict) {
+				t.Errorf("read twice: %v", err)
+			}
+			if n := h.Setting(ctx, `SELECT count(*) FROM deliveries WHERE sealed IS NOT NULL`); n != "0" {
+				t.Errorf("%s sealed bodies are left", n)
+			}
+			if n := h.Setting(ctx, `SELECT sum(count) FROM deliveries WHERE digest = '`+d.Digest+`' AND verified`); n != "1" {
+				t.Errorf("the delivery came %s times", n)
+			}
+			if isNew := h.keep(h.event("evt "+id, "uid"+fmt.Sprint(signed), handoff.Accepted, lead.ID), "other bytes "+id); isNew {
+				t.Error("the event is not known")
+			}
+		}
+		if d := h.lead(lead.Lead); d.Stage != "booked" || len(d.Bookings) != 2 || len(d.History) != 2 {
+			t.Errorf("%+v", d)
+		}
+		// A body that was cut cannot be read again.
+		large := h.delivery("large")
+		large.Body, large.Sealed = make([]byte, 20<<10), []byte("sealed")
+		h.must(h.KeepUnverified(ctx, large, handoff.SignatureWrong, ""))
+		if err := h.ReadAgain(ctx, ann, site, h.waits().ID, nil); !errors.Is(err, handoff.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+}
+
+// Lists go on where they ended, by site and reason, and counts have an end.
+func TestFailureListsGoOn(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		for n := range 9 {
+			h.pass(time.Second)
+			d := h.delivery(fmt.Sprint("d", n))
+			d.Site = []string{"a", "b", "c"}[n%3]
+			if n < 5 {
+				h.must(h.KeepNotUnderstood(ctx, d, []handoff.Reason{handoff.NotJSON, handoff.UnknownShape}[n%2], ""))
+			} else {
+				h.must(h.KeepUnverified(ctx, d, handoff.SignatureWrong, ""))
+			}
+		}
+		for _, c := range []struct {
+			filter store.FailureFilter
+			want   int
+		}{
+			{store.FailureFilter{}, 9},
+			{store.FailureFilter{Sites: []string{"a", "c"}}, 6},
+			{store.FailureFilter{Sites: []string{}}, 0},
+			{store.FailureFilter{Sites: []string{"none"}}, 0},
+			{store.FailureFilter{Reason: handoff.NotJSON}, 3},
+			{store.FailureFilter{Reason: handoff.NotJSON, Settled: true}, 3},
+			{store.FailureFilter{Kind: handoff.FailedDelivery}, 4},
+			{store.FailureFilter{Kind: handoff.FailedEvent, Settled: true}, 5},
+			{store.FailureFilter{Settled: true}, 9},
+			{store.FailureFilter{Reason: "' OR 1 = 1"}, 0},
+		} {
+			var all []store.FailureView
+			c.filter.Limit = 2
+			for {
+				some, err := h.Failures(ctx, c.filter)
+				h.must(err)
+				if len(some) == 0 || len(all) > 20 {
+					break
+				}
+				all = append(all, some...)
+				c.filter.After = some[len(some)-1].Place()
+			}
+			seen := map[handoff.FailureID]bool{}
+			for i, f := range all {
+				if seen[f.ID] || i > 0 && all[i-1].Verified == f.Verified && all[i-1].LastAt.Before(f.LastAt) || i > 0 && !c.filter.Settled && f.Verified && !all[i-1].Verified {
+					t.Errorf("%+v: %s at %d", c.filter, f.ID, i)
+				}
+				seen[f.ID] = true
+			}
+			if len(all) != c.want {
+				t.Errorf("%+v: %d, want %d", c.filter, len(all), c.want)
+			}
+		}
+		counts := map[string]int{}
+		of, err := h.Waiting(ctx, []string{"a", "b"})
+		h.must(err)
+		for _, w := range of {
+			counts[w.Site+" "+string(w.Reason)] = w.Count
+			if w.More {
+				t.Errorf("%+v", w)
+			}
+		}
+		if len(of) != 6 || counts["a not_json"] != 1 || counts["b signature_wrong"] != 1 || counts["a signature_wrong"] != 1 {
+			t.Errorf("%+v", of)
+		}
+		for _, f := range h.waiting() {
+			for _, site := range []string{"a", "b", "c"} {
+				if _, err := h.Failure(ctx, []string{site}, f.ID); (err == nil) != (site == f.Site) || err != nil && !errors.Is(err, handoff.ErrNotFound) {
+					t.Errorf("%s of %s, seen from %s: %v", f.ID, f.Site, site, err)
+				}
+			}
+		}
+	})
+}
+
+// Suggested is who may have booked: by address also long before, by name and time among
+// the last that sent a form. Nobody of another site.
+func TestSuggestions(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		submit := func(site, name, email string) handoff.LeadID {
+			s, err := h.CreateLead(ctx, handoff.Submission{Site: site, Service: "s", Form: name + site, Name: name, Email: email}, handoff.DefaultPipeline())
+			h.must(err)
+			return s.Lead
+		}
+		old := submit(site, "Somebody", "DANA@example.com")
+		submit("other", "Dana Reyes", "dana@example.com")
+		h.pass(40 * 24 * time.Hour)
+		namesake := submit(site, "Dana Reyes", "d@example.com")
+		h.pass(2 * time.Hour)
+		submit(site, "Nobody", "n@example.com")
+		h.pass(2 * time.Hour)
+		e := h.event("e", "u", handoff.Accepted, "")
+		e.Observation.Attendees = []handoff.Person{{Name: "Dana Reyes", Email: "dana@example.com"}}
+		h.keep(e, "d")
+		h.pass(time.Minute)
+		submit(site, "Dana Later", "l@example.com")
+		h.work()
+		got, err := h.Suggestions(ctx, h.waits())
+		if err != nil || len(got) != 2 || got[0].Lead.ID != old || got[1].Lead.ID != namesake {
+			t.Errorf("%+v, %v", got, err)
+		}
+		h.must(h.KeepUnverified(ctx, h.delivery("forged"), handoff.SignatureWrong, ""))
+		for _, f := range h.waiting() {
+			if got, err := h.Suggestions(ctx, f); err != nil || f.UID == "" && len(got) != 0 {
+				t.Errorf("%+v: %+v, %v", f, got, err)
+			}
+		}
+	})
+}

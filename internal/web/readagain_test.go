@@ -1,0 +1,78 @@
+package web_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/store"
+)
+
+var ann = handoff.Actor{Name: "ann@example.com", Role: handoff.RoleOperator}
+
+// A delivery that came while the site had another secret is read again once that is
+// put right, and moves its lead; until then nothing does. What cannot be verified is not
+// believed, whoever asks.
+func TestReadAgain(t *testing.T) {
+	in := newInstall(t)
+	lead, reference := in.lead("brightwater", "f", "Dana", "dana@example.com")
+	_, otherReference := in.lead("brightwater", "g", "Omar", "omar@example.com")
+	const turned = "whsec_that_only_calcom_has"
+	body := []byte(`{"triggerEvent":"BOOKING_CREATED","createdAt":"2026-11-23T08:59:59.000Z","payload":{"uid":"abcdefghijklmnopqrstuv","status":"ACCEPTED",` +
+		`"startTime":"2026-11-25T10:00:00Z","endTime":"2026-11-25T11:00:00Z","oneTimePassword":"6f9619ff-8b86-d011-b42d-00c04fc964ff","metadata":{"submissionId":"` + reference + `"}}}`)
+	if got := in.deliver("brightwater", body, sign(turned, body)); got != 401 {
+		t.Fatal(got)
+	}
+	forged := []byte(strings.Replace(string(body), reference, otherReference, 1))
+	if got := in.deliver("brightwater", forged, sign("whsec_of_somebody_else", forged)); got != 401 {
+		t.Fatal(got)
+	}
+	unread := []byte(`{"triggerEvent":"BOOKING_OF_THE_FUTURE","createdAt":"2026-11-23T08:59:59.000Z","payload":{}}`)
+	if got := in.deliver("brightwater", unread, sign(secret, unread)); got != 422 {
+		t.Fatal(got)
+	}
+	list, err := in.db.Failures(t.Context(), store.FailureFilter{})
+	if err != nil || len(list) != 3 {
+		t.Fatal(list, err)
+	}
+	again := func() map[handoff.Reason]error {
+		t.Helper()
+		out := map[handoff.Reason]error{}
+		for _, f := range list {
+			d, err := in.db.Failure(t.Context(), nil, f.ID)
+			if err != nil || len(d.Received) != 1 || strings.Contains(d.Received[0].Body, "6f9619ff") {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			name := f.Reason
+			if strings.Contains(d.Received[0].Body, otherReference) {
+				name = "forged"
+			}
+			out[name] = in.db.ReadAgain(t.Context(), ann, "brightwater", f.ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now }))
+		}
+		in.work()
+		return out
+	}
+	var refusal *calcom.Refusal
+	for name, err := range again() {
+		if !errors.As(err, &refusal) || len(in.failures()) != 3 || in.read(lead).Stage != "new" {
+			t.Errorf("%s, with the old secret: %v, %s", name, err, in.read(lead).Stage)
+		}
+	}
+	in.newSecret = turned
+	got := again()
+	if got[handoff.SignatureWrong] != nil || !errors.Is(got["forged"], handoff.ErrUnverified) || !errors.Is(got[handoff.UnknownTrigger], handoff.ErrInvalid) {
+		t.Errorf("with the new secret: %v", got)
+	}
+	if d := in.read(lead); d.Stage != "booked" || len(d.History) != 2 {
+		t.Errorf("%s, %+v", d.Stage, d.History)
+	}
+	if got := in.failures(); len(got) != 2 {
+		t.Errorf("waits: %v", got)
+	}
+	if got := in.deliver("brightwater", body, sign(turned, body)); got != 200 || len(in.read(lead).History) != 2 {
+		t.Errorf("delivered once more: %d, %+v", got, in.read(lead).History)
+	}
+}

@@ -1,0 +1,148 @@
+package handoff
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A Remedy is what a person can do about a failure. The names are stable: they are
+// stored, and the API's.
+type Remedy string
+
+const (
+	Attach  Remedy = "attach"  // say which lead the booking belongs to
+	Dismiss Remedy = "dismiss" // say that it needs nobody
+	Verify  Remedy = "verify"  // read the delivery again, with today's secrets and today's program
+	AskCal  Remedy = "ask"     // ask Cal.com about the booking: its answer is a fact
+)
+
+// Remedies are what can be done about a failure of a kind and reason, the most likely
+// first. What settles itself once it is well cannot be dismissed: it would only come
+// again.
+func Remedies(kind FailureKind, reason Reason, booking BookingKey) []Remedy {
+	switch {
+	case reason == BodyChanged, reason == UnverifiedFlood, reason == OtherEventType, reason == Replayed, reason == UnknownVersion:
+		return []Remedy{Dismiss}
+	case kind == FailedSite:
+		return nil
+	case booking.UID != "":
+		return []Remedy{Attach, AskCal, Dismiss}
+	}
+	return []Remedy{Verify, Dismiss}
+}
+
+// A ResolutionID names what a person did about failures: "res_" and 26 characters.
+type ResolutionID string
+
+// MaxNote is the longest reason that a person gives, in characters.
+const MaxNote = 500
+
+// A Suggestion is a lead that a booking may belong to. It is for a person to judge, and
+// never followed by itself.
+type Suggestion struct {
+	Lead    Lead
+	Reasons []string // why, the strongest first, in words
+	weight  int
+}
+
+// How long before a booking its form may have been sent to say anything.
+const (
+	soonBefore = time.Hour
+	longBefore = 30 * 24 * time.Hour
+)
+
+// Suggest ranks leads by how likely a booking is theirs: the same e-mail address, the
+// same telephone number, a similar name, and, beside one of these or alone where it is
+// short, the time since their form was sent. Leads of which nothing speaks for it are
+// left out.
+func Suggest(b Booking, leads []Lead) []Suggestion {
+	var out []Suggestion
+	for _, lead := range leads {
+		if s := likely(b, lead); s.weight > 0 {
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Suggestion) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), b.Lead.CreatedAt.Compare(a.Lead.CreatedAt), cmp.Compare(a.Lead.ID, b.Lead.ID))
+	})
+	return out
+}
+
+// likely weighs one lead. A weight is worth more than all those below it together.
+func likely(b Booking, lead Lead) Suggestion {
+	s := Suggestion{Lead: lead}
+	add := func(weight int, reason string) {
+		s.weight += weight
+		s.Reasons = append(s.Reasons, reason)
+	}
+	if b.Attendee.Email != "" && sameEmail(b.Attendee.Email) == sameEmail(lead.Email) {
+		add(16, "the same e-mail address")
+	}
+	if samePhone(b.Attendee.Phone, lead.Phone) {
+		add(8, "the same phone number")
+	}
+	switch some, all := sharedWords(b.Attendee.Name, lead.Name); {
+	case all:
+		add(4, "the same name")
+	case some:
+		add(2, "a similar name")
+	}
+	switch since := b.MadeAt().Sub(lead.CreatedAt); {
+	case b.MadeAt().IsZero() || since < 0 || since > longBefore:
+	case since <= soonBefore:
+		add(1, "the form was sent within the hour before the booking")
+	case s.weight > 0:
+		s.Reasons = append(s.Reasons, "the form was sent in the month before the booking")
+	}
+	return s
+}
+
+// samePhone compares telephone numbers by their last nine digits: the beginning is
+// written in several ways (+44 20…, 020…).
+func samePhone(a, b string) bool {
+	x, y := lastDigits(a), lastDigits(b)
+	return x != "" && x == y
+}
+
+func lastDigits(s string) string {
+	const enough, compared = 7, 9
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+	if len(digits) < enough {
+		return ""
+	}
+	return digits[max(0, len(digits)-compared):]
+}
+
+// sharedWords tells whether two names have a word of at least three letters in common,
+// and whether they have the same words.
+func sharedWords(a, b string) (some, all bool) {
+	x, y := nameWords(a), nameWords(b)
+	for _, w := range x {
+		some = some || len(w) >= 3 && slices.Contains(y, w)
+	}
+	return some, len(x) > 0 && slices.Equal(x, y)
+}
+
+func nameWords(name string) []string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) })
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// CheckNote returns ErrInvalid for a reason that cannot be kept, in words for who wrote
+// it. An empty one is none, and fine.
+func CheckNote(note string) error {
+	if tooLong(note, MaxNote) || !printable(note, true) {
+		return fmt.Errorf("a reason has %d characters at most, and no control characters: %w", MaxNote, ErrInvalid)
+	}
+	return nil
+}
