@@ -3,7 +3,8 @@
 // here and work without JavaScript; desk.js only keeps them fresh.
 //
 // Everything below /desk/ needs a session but the sign-in page and the assets.
-// All routes are in [Desk.routes]. What the pages say about a lead is derived
+// All routes are in [Desk.routes], each with the least role that it takes; what is of a
+// site that an operator does not see is not there for them (access.go). What the pages say about a lead is derived
 // when they are rendered (notes.go, timeline.go): the desk decides nothing.
 package desk
 
@@ -98,7 +99,11 @@ func New(c Config) (*Desk, error) {
 	d.secure()
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errCrossOrigin) }))
-	d.handler = headers(protection.Handler(d.routes()))
+	mux, err := d.mux(d.routes())
+	if err != nil {
+		return nil, err
+	}
+	d.handler = headers(protection.Handler(mux))
 	return d, nil
 }
 
@@ -108,25 +113,23 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.Ser
 // Close ends the open streams, so that a server can shut down.
 func (d *Desk) Close() { d.streams.close() }
 
-// routes is every address there is.
-func (d *Desk) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+assetsPath, d.asset)
-	mux.Handle("GET /desk/sign-in", d.session(d.signInPage))
-	mux.Handle("POST /desk/sign-in", d.session(d.signIn))
-	mux.Handle("POST /desk/sign-out", d.session(d.signOut))
-	mux.Handle("GET /desk/events", d.session(d.signedIn(d.events)))
-	mux.Handle("GET /desk/{$}", d.session(d.signedIn(d.leads)))
-	mux.Handle("GET /desk/leads/{id}", d.session(d.signedIn(d.lead)))
-	mux.Handle("GET /desk/failures", d.session(d.signedIn(d.failures)))
-	mux.Handle("GET /desk/failures/{id}", d.session(d.signedIn(d.failure)))
-	mux.Handle("GET /desk/statements", d.session(d.signedIn(d.statements)))
-	mux.Handle("GET /desk/statements/{site}/{day}", d.session(d.signedIn(d.statement)))
-	mux.Handle("POST /desk/statements/{site}/sweep", d.session(d.signedIn(d.sweepNow)))
-	mux.Handle("GET /desk/reminders", d.session(d.signedIn(d.reminders)))
-	mux.Handle("GET /desk", http.RedirectHandler("/desk/", http.StatusMovedPermanently))
-	mux.Handle("/", d.session(d.signedIn(func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound })))
-	return mux
+// routes is every address there is, beside the assets.
+func (d *Desk) routes() []route {
+	return []route{
+		{"GET /desk/sign-in", anybody, d.signInPage},
+		{"POST /desk/sign-in", anybody, d.signIn},
+		{"POST /desk/sign-out", anybody, d.signOut},
+		{"GET /desk/events", handoff.RoleViewer, d.events},
+		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
+		{"GET /desk/leads/{id}", handoff.RoleViewer, d.lead},
+		{"GET /desk/failures", handoff.RoleViewer, d.failures},
+		{"GET /desk/failures/{id}", handoff.RoleViewer, d.failure},
+		{"GET /desk/statements", handoff.RoleViewer, d.statements},
+		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
+		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},
+		{"GET /desk/reminders", handoff.RoleViewer, d.reminders},
+		{"/", handoff.RoleViewer, func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound }},
+	}
 }
 
 var policy = csp.Desk().String()

@@ -29,13 +29,19 @@ type frame struct {
 	Title    string
 	Operator string // who is signed in; empty: nobody
 	Section  string // of the navigation: "leads", "failures", "statements" or "reminders"
-	Failures int    // open ones of all sites
+	Failures int    // open ones of all sites that are seen
 	Live     bool   // desk.js keeps the page fresh
+
+	actor handoff.Actor
 }
+
+// May reports whether who is signed in has at least a role: what they may not do is not
+// offered to them.
+func (f frame) May(least handoff.Role) bool { return f.actor.May(least) }
 
 // frame fills the frame of a page for who is signed in.
 func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string) (frame, error) {
-	counts, err := d.Store.Count(ctx, "")
+	counts, err := d.as(r).count(ctx, "")
 	if err != nil {
 		return frame{}, err
 	}
@@ -44,7 +50,7 @@ func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string
 	if name == "" {
 		name = o.Email
 	}
-	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true}, nil
+	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true, actor: o.Actor()}, nil
 }
 
 var pages = func() map[string]*template.Template {

@@ -115,8 +115,9 @@ func (d *Desk) operator(ctx context.Context) (operator, bool, error) {
 // not count as use, or an open page would keep a session for ever.
 const liveHeader = "X-Handoff-Live"
 
-// signedIn lets operators pass. Others are asked to sign in and come back.
-func (d *Desk) signedIn(next handler) handler {
+// signedIn lets operators of at least a role pass. Who is not signed in is asked to do
+// so and come back.
+func (d *Desk) signedIn(least handoff.Role, next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		o, ok, err := d.operator(r.Context())
 		if err != nil {
@@ -135,7 +136,11 @@ func (d *Desk) signedIn(next handler) handler {
 				return err
 			}
 		}
-		return next(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, o)))
+		r = r.WithContext(context.WithValue(r.Context(), operatorKey{}, o))
+		if !o.Actor().May(least) {
+			return fmt.Errorf("it takes the role %s: %w", least, handoff.ErrForbidden)
+		}
+		return next(w, r)
 	}
 }
 
