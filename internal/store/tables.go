@@ -26,7 +26,10 @@ var tables = []table{
 	{"stops", []string{"site", "email"}},
 	{"told", []string{"site", "channel"}},
 	{"users", []string{"email"}},
-	{"sessions", []string{"token_hash"}},
+	{"sessions", []string{"id"}},
+	{"links", []string{"kind", "email"}},
+	{"passkeys", []string{"id"}},
+	{"ceremonies", []string{"id"}},
 	{"audit", []string{"id"}},
 }
 

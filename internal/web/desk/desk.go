@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
 	"github.com/go-chi/httprate"
 
 	"handoff"
@@ -52,24 +51,32 @@ type Config struct {
 	Log    *slog.Logger     // nil discards
 	Now    func() time.Time // for what is shown; nil is time.Now
 	// Source names the sender of a request for the limit on sign-ins, where a
-	// proxy stands before us. Nil: the peer's address, of IPv6 the /64.
+	// proxy stands before us, without naming it: sessions keep it. Nil: the peer's address,
+	// of IPv6 the /64, which is not kept.
 	Source func(*http.Request) string
+	// Origins are those on which operators open the desk, such as
+	// https://www.example.com: the hosts for which passkeys are made.
+	Origins []string
+	// Host is the host, with a port, that a request was sent to, where a proxy stands before
+	// us. Nil: as the request says.
+	Host func(*http.Request) string
 }
 
 // A Desk serves /desk/. Its methods may be used concurrently.
 type Desk struct {
 	Config
-	sites    map[string]Site
-	sessions *scs.SessionManager
-	streams  streams
-	pulse    pulse
-	hashing  chan struct{} // one place for each password that may be hashed now
-	decoy    string        // hash of no operator's password: the work for unknown ones
-	sources  *httprate.RateLimiter
-	failed   httprate.LimitCounter                   // wrong passwords of each account
-	pause    func(context.Context, time.Duration)    // of a slow account
-	compare  func(hash, password string) (same bool) // VerifyPassword, counted in tests
-	handler  http.Handler
+	sites   map[string]Site
+	hides   bool // Source does not show addresses
+	streams streams
+	pulse   pulse
+	hashing chan struct{} // one place for each password that may be hashed now
+	decoy   string        // hash of no operator's password: the work for unknown ones
+	sources *httprate.RateLimiter
+	asks    *httprate.RateLimiter
+	failed  httprate.LimitCounter                   // wrong passwords of each account
+	pause   func(context.Context, time.Duration)    // of a slow account
+	compare func(hash, password string) (same bool) // VerifyPassword, counted in tests
+	handler http.Handler
 }
 
 // New checks the configuration and builds the desk.
@@ -83,10 +90,14 @@ func New(c Config) (*Desk, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Source == nil {
+	hides := c.Source != nil
+	if !hides {
 		c.Source = peer
 	}
-	d := &Desk{Config: c, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
+	if c.Host == nil {
+		c.Host = func(r *http.Request) string { return r.Host }
+	}
+	d := &Desk{Config: c, hides: hides, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
 	for i, s := range c.Sites {
 		if _, twice := d.sites[s.ID]; twice || s.ID == "" {
 			return nil, fmt.Errorf("desk: site %q has no ID of its own: %w", s.ID, handoff.ErrInvalid)
@@ -118,6 +129,8 @@ func (d *Desk) routes() []route {
 	return []route{
 		{"GET /desk/sign-in", anybody, d.signInPage},
 		{"POST /desk/sign-in", anybody, d.signIn},
+		{"POST /desk/sign-in/passkey/ask", anybody, d.askToSignIn},
+		{"POST /desk/sign-in/passkey", anybody, d.signInWithPasskey},
 		{"POST /desk/sign-out", anybody, d.signOut},
 		{"GET /desk/events", handoff.RoleViewer, d.events},
 		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
@@ -128,6 +141,26 @@ func (d *Desk) routes() []route {
 		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
 		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},
 		{"GET /desk/reminders", handoff.RoleViewer, d.reminders},
+		{"GET /desk/account", handoff.RoleViewer, d.account},
+		{"POST /desk/account/password", handoff.RoleViewer, d.changePassword},
+		{"POST /desk/account/sessions/end", handoff.RoleViewer, d.endSession},
+		{"POST /desk/account/sessions/end-others", handoff.RoleViewer, d.endOtherSessions},
+		{"POST /desk/account/passkeys/ask", handoff.RoleViewer, d.askToAdd},
+		{"POST /desk/account/passkeys", handoff.RoleViewer, d.addPasskey},
+		{"POST /desk/account/passkeys/remove", handoff.RoleViewer, d.removePasskey},
+		{"GET /desk/people", handoff.RoleOwner, d.people},
+		{"POST /desk/people/access", handoff.RoleOwner, d.setAccess},
+		{"POST /desk/people/sign-out", handoff.RoleOwner, d.signOutPerson},
+		{"POST /desk/people/remove", handoff.RoleOwner, d.removePerson},
+		{"POST /desk/people/reset", handoff.RoleOwner, d.resetPerson},
+		{"POST /desk/people/invite", handoff.RoleOwner, d.invite},
+		{"POST /desk/people/revoke", handoff.RoleOwner, d.revoke},
+		{"GET /desk/invitations/{token}", anybody, d.invitation},
+		{"POST /desk/invitations/{token}", anybody, d.accept},
+		{"POST /desk/invitations/{token}/passkey/ask", anybody, d.askInvited},
+		{"POST /desk/invitations/{token}/passkey", anybody, d.acceptWithPasskey},
+		{"GET /desk/resets/{token}", anybody, d.resetPage},
+		{"POST /desk/resets/{token}", anybody, d.reset},
 		{"/", handoff.RoleViewer, func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound }},
 	}
 }

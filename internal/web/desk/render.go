@@ -28,9 +28,10 @@ const assetsPath = "/desk/assets/"
 type frame struct {
 	Title    string
 	Operator string // who is signed in; empty: nobody
-	Section  string // of the navigation: "leads", "failures", "statements" or "reminders"
+	Section  string // of the navigation, such as "leads"; empty: none
 	Failures int    // open ones of all sites that are seen
 	Live     bool   // desk.js keeps the page fresh
+	Keys     bool   // passkeys.js is on the page
 
 	actor handoff.Actor
 }
@@ -60,7 +61,7 @@ var pages = func() map[string]*template.Template {
 		"times": times,
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "error"} {
+	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all
