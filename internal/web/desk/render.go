@@ -61,7 +61,7 @@ var pages = func() map[string]*template.Template {
 		"times": times,
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "error"} {
+	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all
