@@ -1,6 +1,9 @@
 package handoff
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The few errors that mean something to a caller. Everything else is internal.
 var (
@@ -22,3 +25,30 @@ var (
 	// ErrUnavailable: the store could not keep it now; trying again may help. (HTTP 503)
 	ErrUnavailable = errors.New("unavailable")
 )
+
+// refused is an error with words for the person who asked.
+type refused struct {
+	words string
+	kind  error
+}
+
+// Refuse makes an error of a kind, such as ErrConflict, that says to the person who asked
+// what is in the way and what to do. See WordsOf.
+func Refuse(kind error, format string, args ...any) error {
+	return refused{fmt.Sprintf(format, args...), kind}
+}
+
+// Error is the words; of what kind the error is, they say themselves.
+func (r refused) Error() string { return r.words }
+
+// Unwrap returns the kind.
+func (r refused) Unwrap() error { return r.kind }
+
+// WordsOf returns what Refuse was given to say; empty if err is no such error.
+func WordsOf(err error) string {
+	var r refused
+	if errors.As(err, &r) {
+		return r.words
+	}
+	return ""
+}

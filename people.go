@@ -3,7 +3,9 @@ package handoff
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // A Role says what an operator or a key of the API may do. The names are stored.
@@ -53,6 +55,39 @@ func (a Actor) Need(least Role, site string) error {
 	}
 	if !a.May(least) {
 		return fmt.Errorf("it takes the role %s: %w", least, ErrForbidden)
+	}
+	return nil
+}
+
+// CheckGrant returns ErrInvalid, with words, unless somebody can be given a role on sites
+// (nil: all). Who decides over others sees all that they can.
+func CheckGrant(role Role, sites []string) error {
+	switch {
+	case !slices.Contains(Roles, role):
+		return Refuse(ErrInvalid, "There is no role %q: choose owner, operator or viewer.", role)
+	case sites == nil:
+		return nil
+	case role == RoleOwner:
+		return Refuse(ErrInvalid, "An owner sees all sites. Choose another role, or all sites.")
+	case len(sites) == 0:
+		return Refuse(ErrInvalid, "Choose at least one site, or all sites.")
+	}
+	for i, site := range sites {
+		if site == "" || strings.ContainsFunc(site, unicode.IsSpace) || slices.Contains(sites[:i], site) {
+			return Refuse(ErrInvalid, "The sites are not a list of different site IDs.")
+		}
+	}
+	return nil
+}
+
+// CheckPerson returns ErrInvalid, with words, unless somebody can have a name and an
+// e-mail address to sign in with.
+func CheckPerson(name, email string) error {
+	switch {
+	case !validEmail(email):
+		return Refuse(ErrInvalid, "Enter an e-mail address in the correct format, like name@example.com.")
+	case strings.TrimSpace(name) == "" || tooLong(name, MaxName) || !printable(name, false):
+		return Refuse(ErrInvalid, "Enter a name of %d characters or fewer.", MaxName)
 	}
 	return nil
 }

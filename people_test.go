@@ -44,3 +44,42 @@ func TestSitesThatAreSeen(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestWhatCanBeGranted(t *testing.T) {
+	for _, c := range []struct {
+		role  Role
+		sites []string
+		ok    bool
+	}{
+		{RoleOwner, nil, true},
+		{RoleOwner, []string{"a"}, false}, // could give itself the others
+		{RoleOperator, nil, true},
+		{RoleOperator, []string{"a", "b"}, true},
+		{RoleViewer, []string{}, false}, // would be stored as all
+		{RoleViewer, []string{""}, false},
+		{RoleViewer, []string{"a b"}, false}, // would be stored as two
+		{RoleViewer, []string{"a", "a"}, false},
+		{"admin", nil, false},
+		{"", nil, false},
+	} {
+		err := CheckGrant(c.role, c.sites)
+		if (err == nil) != c.ok || !c.ok && (!errors.Is(err, ErrInvalid) || WordsOf(err) == "") {
+			t.Errorf("%s of %q: %v", c.role, c.sites, err)
+		}
+	}
+	for _, c := range []struct {
+		name, email string
+		ok          bool
+	}{
+		{"Ann", "ann@example.com", true},
+		{"", "ann@example.com", false},
+		{" ", "ann@example.com", false},
+		{"A\nnn", "ann@example.com", false},
+		{"Ann", "ann", false},
+		{"Ann", "Ann <ann@example.com>", false},
+	} {
+		if err := CheckPerson(c.name, c.email); (err == nil) != c.ok {
+			t.Errorf("%q, %q: %v", c.name, c.email, err)
+		}
+	}
+}

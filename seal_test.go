@@ -23,15 +23,17 @@ func TestSeal(t *testing.T) {
 		}
 	}
 	refused := map[string]func() ([]byte, error){
-		"another key":    func() ([]byte, error) { return Keys{two}.Unseal("acme", sealed) },
-		"no key":         func() ([]byte, error) { return Keys{}.Unseal("acme", sealed) },
-		"a short key":    func() ([]byte, error) { return Keys{one[:MinKeyLen-1]}.Unseal("acme", sealed) },
-		"another site":   func() ([]byte, error) { return Keys{one}.Unseal("acme2", sealed) },
-		"nothing":        func() ([]byte, error) { return Keys{one}.Unseal("acme", nil) },
-		"its beginning":  func() ([]byte, error) { return Keys{one}.Unseal("acme", sealed[:5]) },
-		"half of it":     func() ([]byte, error) { return Keys{one}.Unseal("acme", sealed[:len(sealed)/2]) },
-		"a reference":    func() ([]byte, error) { return Keys{one}.Unseal("acme", []byte(Keys{one}.Sign("acme", "sub_x"))) },
-		"more than fits": func() ([]byte, error) { return Keys{one}.Unseal("acme", Keys{one}.Seal("acme", make([]byte, maxSealed+1))) },
+		"another key":   func() ([]byte, error) { return Keys{two}.Unseal("acme", sealed) },
+		"no key":        func() ([]byte, error) { return Keys{}.Unseal("acme", sealed) },
+		"a short key":   func() ([]byte, error) { return Keys{one[:MinKeyLen-1]}.Unseal("acme", sealed) },
+		"another site":  func() ([]byte, error) { return Keys{one}.Unseal("acme2", sealed) },
+		"nothing":       func() ([]byte, error) { return Keys{one}.Unseal("acme", nil) },
+		"its beginning": func() ([]byte, error) { return Keys{one}.Unseal("acme", sealed[:5]) },
+		"half of it":    func() ([]byte, error) { return Keys{one}.Unseal("acme", sealed[:len(sealed)/2]) },
+		"a reference":   func() ([]byte, error) { return Keys{one}.Unseal("acme", []byte(Keys{one}.Sign("acme", "sub_x"))) },
+		"more than fits": func() ([]byte, error) {
+			return Keys{one}.Unseal("acme", Keys{one}.Seal("acme", make([]byte, maxSealed+1)))
+		},
 	}
 	for i := range sealed {
 		altered := bytes.Clone(sealed)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/mail"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -35,7 +34,8 @@ type cli struct {
 	Calcom    calcomCmd    `cmd:"" help:"Set up Cal.com's side, or take it down."`
 	Sweep     sweepCmd     `cmd:"" help:"Ask Cal.com now for every booking that changed."`
 	Statement statementCmd `cmd:"" help:"Account for every booking at Cal.com, day by day."`
-	Users     usersCmd     `cmd:"" help:"Manage operators."`
+	Users     usersCmd     `cmd:"" help:"Manage operators, and let one in again who is locked out."`
+	Audit     auditCmd     `cmd:"" help:"Show what people did."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the store's schema to this version."`
 	Store     storeCmd     `cmd:"" help:"Copy the store."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
@@ -303,44 +303,6 @@ func (c failuresFixtureCmd) Run(e *environment) error {
 	return err
 }
 
-type usersCmd struct {
-	Add  usersAddCmd  `cmd:"" help:"Add an operator, or set another password."`
-	List usersListCmd `cmd:"" help:"List the operators."`
-}
-
-type usersAddCmd struct {
-	configFlag
-	Email string `arg:"" help:"E-mail address to sign in with."`
-	Name  string `help:"Name to show. Default: the address."`
-}
-
-// Run reads the password from standard input, so that it is in no shell history
-// and in no list of processes.
-func (c usersAddCmd) Run(e *environment) error {
-	a, err := mail.ParseAddress(c.Email)
-	if err != nil || a.Address != c.Email {
-		return fmt.Errorf("%q is no e-mail address: %w", c.Email, errUsage)
-	}
-	db, err := c.store(e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	password, err := readSecret(e, "Password (at least 12 characters): ", "give the password on standard input")
-	if err != nil {
-		return err
-	}
-	name := c.Name
-	if name == "" {
-		name = c.Email
-	}
-	if err := app.AddUser(e.ctx, db, c.Email, name, password); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.out, "%s can sign in at /desk/.\n", c.Email)
-	return nil
-}
-
 // readSecret asks at a terminal without showing what is typed, and otherwise reads one
 // line. missing says what to do where there is none.
 func readSecret(e *environment, prompt, missing string) (string, error) {
@@ -359,38 +321,6 @@ func readSecret(e *environment, prompt, missing string) (string, error) {
 		return "", fmt.Errorf("%s: %w", missing, errUsage)
 	}
 	return line, nil
-}
-
-type usersListCmd struct {
-	configFlag
-	JSON bool `name:"json" help:"Print JSON."`
-}
-
-func (c usersListCmd) Run(e *environment) error {
-	db, err := c.store(e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	users, err := db.Users(e.ctx)
-	if err != nil {
-		return err
-	}
-	if !c.JSON {
-		return table(e.out, "EMAIL\tNAME\tSINCE", len(users), func(i int) string {
-			return fmt.Sprintf("%s\t%s\t%s", users[i].Email, oneLine(users[i].Name), when(users[i].CreatedAt))
-		})
-	}
-	type view struct {
-		Email     string    `json:"email"`
-		Name      string    `json:"name"`
-		CreatedAt time.Time `json:"created_at"`
-	}
-	views := []view{}
-	for _, u := range users {
-		views = append(views, view{u.Email, u.Name, u.CreatedAt})
-	}
-	return app.WriteJSON(e.out, views)
 }
 
 type versionCmd struct{}

@@ -18,6 +18,7 @@ var printed = regexp.MustCompile(`sign in as (\S+) with (\S+)`)
 //	is-refused EMAIL PASSWORD   at the sign-in
 //	is-asked-to-sign-in PATH    instead of seeing a page
 //	signs-out
+//	follows-link NAME=VALUE …   that the last command printed, and sends its form
 //	sees PATH WORDS …           a page says all these words
 //	misses PATH WORDS …         a page opens, and says none of these words
 //	sees-lead NAME WORDS …      the page of a visitor's lead
@@ -36,6 +37,8 @@ func operatorDoes(c *call) error {
 			err = fmt.Errorf("status %d", status)
 		}
 		return err
+	case "follows-link":
+		return c.followsLink()
 	case "is-asked-to-sign-in":
 		if err := c.desk.open(c.site + c.next()); err != nil {
 			return err
@@ -89,6 +92,23 @@ func (c *call) signsIn() error {
 	if err == nil && (status != http.StatusSeeOther || to != c.site+"/desk/") {
 		err = fmt.Errorf("not signed in: status %d, %s: %s", status, to, c.desk.text())
 	}
+	return err
+}
+
+func (c *call) followsLink() error {
+	link, b, fields := strings.TrimSpace(c.ts.ReadFile("stdout")), newBrowser(""), map[string]string{}
+	if err := b.open(link); err != nil {
+		return err
+	}
+	for _, field := range c.args {
+		name, value, _ := strings.Cut(field, "=")
+		fields[name] = value
+	}
+	status, to, err := b.send(link, b.fill(fields))
+	if err == nil && (status != http.StatusSeeOther || to != c.site+"/desk/") {
+		err = fmt.Errorf("not let in: status %d, %s: %s", status, to, b.text())
+	}
+	c.desk = b
 	return err
 }
 

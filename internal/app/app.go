@@ -83,12 +83,14 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
+	var origins []string
 	for _, s := range wc.Sites {
 		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: boxes[s.ID].reminders, Telling: boxes[s.ID].telling, Calendars: calendars(s)}
 		titles, types := map[string]string{}, map[int64]string{}
 		for _, v := range s.Content.Services {
 			titles[v.Slug], types[int64(v.EventType)] = v.Title, v.Slug
 		}
+		origins = append(origins, originOf(s.Content.URL))
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
 			Swept: s.API != nil && s.API.Key != "", Ignore: s.Ignore,
@@ -99,7 +101,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	var err error
 	a.desk, err = desk.New(desk.Config{
 		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log, Now: wc.Now,
-		Source: func(r *http.Request) string { return server.Source(r) },
+		Source: func(r *http.Request) string { return server.Source(r) }, Host: func(r *http.Request) string { return server.Host(r) }, Origins: origins,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"handoff"
 	"handoff/internal/calcom/calsim"
 	"handoff/internal/content"
 	"handoff/internal/store"
@@ -75,7 +76,7 @@ func (d Demo) Run(ctx context.Context) error {
 	}
 	defer a.Close()
 	password := randomText(9)
-	if err := AddUser(ctx, a.db, demoOperator, "Demo operator", password); err != nil {
+	if err := AddUser(ctx, a.db, store.User{Email: demoOperator, Name: "Demo operator"}, password); err != nil {
 		return err
 	}
 	sim, err := d.standIn(siteURL, calURL, secret)
@@ -207,11 +208,24 @@ func reserve(asked, usual string) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// AddUser adds an operator, or gives one another password.
-func AddUser(ctx context.Context, db *store.DB, email, name, password string) error {
+// AddUser adds an operator, or gives one another name and password.
+func AddUser(ctx context.Context, db *store.DB, u store.User, password string) error {
+	var err error
+	if u.PasswordHash, err = desk.HashPassword(password); err != nil {
+		return err
+	}
+	u.Email = desk.NormalizeEmail(u.Email)
+	return db.PutUser(ctx, u)
+}
+
+// ResetPassword gives an operator another password, which ends their sessions.
+func ResetPassword(ctx context.Context, db *store.DB, email, password string) error {
 	hash, err := desk.HashPassword(password)
 	if err != nil {
 		return err
 	}
-	return db.PutUser(ctx, store.User{Email: desk.NormalizeEmail(email), Name: name, PasswordHash: hash})
+	return db.SetPassword(ctx, handoff.CommandLine, email, hash, "")
 }
+
+// NormalizeEmail is the form in which operators' addresses are stored.
+func NormalizeEmail(email string) string { return desk.NormalizeEmail(email) }

@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"handoff"
 )
@@ -28,9 +32,12 @@ func (db *DB) Note(ctx context.Context, by handoff.Actor, a handoff.Act) error {
 type AuditFilter struct {
 	// Sites are the only ones; what is of no site is left out with them. Nil: all.
 	Sites   []string
-	Subject string // empty: all
-	Limit   int    // 0: 100
-	Before  string // continues a list: the ID of its last row
+	Actor   string    // empty: all
+	Action  string    // empty: all
+	Subject string    // empty: all
+	Since   time.Time // zero: from the first one
+	Limit   int       // 0: 100
+	Before  string    // continues a list: the ID of its last row
 }
 
 // Audit lists what people did, the newest first.
@@ -38,13 +45,48 @@ func (db *DB) Audit(ctx context.Context, f AuditFilter) ([]handoff.Act, error) {
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
-	where, args := `($1 = '' OR id < $1)`, []any{f.Before, f.Limit}
-	if f.Subject != "" {
-		args = append(args, f.Subject)
-		where += fmt.Sprintf(` AND subject = $%d AND subject <> ''`, len(args))
+	if f.Sites == nil {
+		return db.auditWhere(ctx, f, "", "")
 	}
-	if f.Sites != nil {
-		where += ` AND ` + oneOf("site", f.Sites, &args)
+	var out []handoff.Act
+	for i, site := range f.Sites { // each by its index
+		if slices.Contains(f.Sites[:i], site) {
+			continue
+		}
+		part, err := db.auditWhere(ctx, f, "site", site)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, part...)
+	}
+	slices.SortFunc(out, func(a, b handoff.Act) int { return strings.Compare(b.ID, a.ID) })
+	return out[:min(len(out), f.Limit)], nil
+}
+
+// auditWhere reads rows with a value in a column, unless column is empty.
+func (db *DB) auditWhere(ctx context.Context, f AuditFilter, column, value string) ([]handoff.Act, error) {
+	if f.Before == "" {
+		f.Before = "act_~"
+	}
+	where, args := `id < $1`, []any{f.Before, f.Limit}
+	add := func(condition string, v any) {
+		args = append(args, v)
+		where += fmt.Sprintf(" AND "+condition, len(args))
+	}
+	if column != "" {
+		add(column+` = $%d`, value)
+	}
+	if f.Subject != "" {
+		add(`subject = $%d AND subject <> ''`, f.Subject)
+	}
+	if f.Actor != "" {
+		add(`actor = $%d`, f.Actor)
+	}
+	if f.Action != "" {
+		add(`action = $%d`, f.Action)
+	}
+	if !f.Since.IsZero() {
+		add(`at >= $%d`, stamp{f.Since})
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT id, at, actor, action, site, subject, detail FROM audit WHERE `+where+` ORDER BY id DESC LIMIT $2`, args...)
@@ -60,16 +102,17 @@ func (db *DB) Audit(ctx context.Context, f AuditFilter) ([]handoff.Act, error) {
 	return out, nil
 }
 
-// oneOf is the condition that a column has one of some values, which it adds to args.
-// Of none, it is never true.
-func oneOf(column string, values []string, args *[]any) string {
-	if len(values) == 0 {
-		return "1 = 0"
+// AuditActions lists the names of the actions in the log.
+func (db *DB) AuditActions(ctx context.Context) ([]string, error) {
+	var out []string
+	for last := ""; ; {
+		err := db.read.QueryRowContext(ctx, `SELECT action FROM audit WHERE action > $1 ORDER BY action LIMIT 1`, last).Scan(&last)
+		if errors.Is(err, sql.ErrNoRows) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		out = append(out, last)
 	}
-	list := ""
-	for _, v := range values {
-		*args = append(*args, v)
-		list += fmt.Sprintf(", $%d", len(*args))
-	}
-	return column + " IN (" + list[2:] + ")"
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,4 +100,18 @@ func expand(query string, args, rows, wide int) string {
 	out := strings.NewReplacer("VALUES?", "VALUES "+b.String(), "IN?", "IN ("+list+")").Replace(query)
 	texts.Store(key, out)
 	return out
+}
+
+// oneOf is the condition that a column has one of some values, which it adds to args.
+// Of none, it is never true.
+func oneOf(column string, values []string, args *[]any) string {
+	if len(values) == 0 {
+		return "1 = 0"
+	}
+	list := ""
+	for _, v := range values {
+		*args = append(*args, v)
+		list += fmt.Sprintf(", $%d", len(*args))
+	}
+	return column + " IN (" + list[2:] + ")"
 }

@@ -420,8 +420,10 @@ func (db *DB) admitAgain(ctx context.Context, tx *txn, by handoff.Actor, h settl
 		query string
 		args  []any
 	}{
-		{`UPDATE failures SET settled_at = $3, settled_by = $4 WHERE site = $1 AND settled_at IS NULL AND subject = $2`,
-			[]any{v.Site, v.subject(), stamp{db.now()}, "read again by " + by.Name}},
+		{
+			`UPDATE failures SET settled_at = $3, settled_by = $4 WHERE site = $1 AND settled_at IS NULL AND subject = $2`,
+			[]any{v.Site, v.subject(), stamp{db.now()}, "read again by " + by.Name},
+		},
 		{`UPDATE deliveries SET sealed = NULL, trigger_name = $3 WHERE site = $1 AND digest = $2`, []any{v.Site, v.Digest, v.Trigger}},
 	} {
 		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {

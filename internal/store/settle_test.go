@@ -39,7 +39,8 @@ func (h *harness) waits() store.FailureView {
 	return list[0]
 }
 
-func (h *harness) acts(subject string) (out []string) {
+// done are what people did to a subject, the newest first.
+func (h *harness) done(subject string) (out []string) {
 	h.t.Helper()
 	acts, err := h.Audit(h.t.Context(), store.AuditFilter{Subject: subject})
 	h.must(err)
@@ -79,7 +80,7 @@ func TestAttach(t *testing.T) {
 		if got := h.waiting(); len(got) != 0 {
 			t.Errorf("the rest of the chain waits: %+v", got)
 		}
-		if got := h.acts(string(list[0].ID)); !slices.Equal(got, []string{"ann@example.com failure.attach"}) {
+		if got := h.done(string(list[0].ID)); !slices.Equal(got, []string{"ann@example.com failure.attach"}) {
 			t.Error(got)
 		}
 
@@ -230,8 +231,8 @@ func TestDismissAllOrNone(t *testing.T) {
 				t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
 			}
 		}
-		if got := h.reasons(); got != before || len(h.acts("")) != 0 {
-			t.Errorf("changed: %s, was %s; %v", got, before, h.acts(""))
+		if got := h.reasons(); got != before || len(h.done("")) != 0 {
+			t.Errorf("changed: %s, was %s; %v", got, before, h.done(""))
 		}
 
 		// What came after somebody looked, they did not see.
@@ -243,7 +244,7 @@ func TestDismissAllOrNone(t *testing.T) {
 		if err != nil || r.Failures != 2 || h.reasons() != "mail_failing signature_wrong signature_wrong" {
 			t.Errorf("%+v, %v: %s", r, err, h.reasons())
 		}
-		if got := h.acts(string(r.ID)); !slices.Equal(got, []string{"ann@example.com failure.dismiss"}) {
+		if got := h.done(string(r.ID)); !slices.Equal(got, []string{"ann@example.com failure.dismiss"}) {
 			t.Error(got)
 		}
 		// One of them comes again and waits; the other returns with the undo, and only it.
@@ -304,7 +305,7 @@ func TestTwoSettleAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if got := h.acts(string(f.ID)); done != 1 || len(got) != 1 {
+			if got := h.done(string(f.ID)); done != 1 || len(got) != 1 {
 				t.Errorf("%d settled it: %v", done, got)
 			}
 			h.work()
@@ -327,7 +328,7 @@ func TestAskAbout(t *testing.T) {
 		f := h.waits()
 		h.must(h.AskAbout(t.Context(), ann, site, f.ID))
 		claimed := h.claim(store.KindAsk)
-		if len(claimed) != 1 || claimed[0].Key != "u1" || h.waits().ID != f.ID || len(h.acts(string(f.ID))) != 1 {
+		if len(claimed) != 1 || claimed[0].Key != "u1" || h.waits().ID != f.ID || len(h.done(string(f.ID))) != 1 {
 			t.Errorf("%+v", claimed)
 		}
 	})
@@ -352,7 +353,7 @@ func TestReadAgain(t *testing.T) {
 			refused := errors.New("not yet")
 			if err := h.ReadAgain(ctx, ann, site, f.ID, func(handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
 				return handoff.Delivery{}, handoff.Event{}, refused
-			}); !errors.Is(err, refused) || h.waits().ID != f.ID || len(h.acts(string(f.ID))) != 0 {
+			}); !errors.Is(err, refused) || h.waits().ID != f.ID || len(h.done(string(f.ID))) != 0 {
 				t.Errorf("%s: %v", id, err)
 			}
 			read := func(got handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
@@ -369,7 +370,7 @@ func TestReadAgain(t *testing.T) {
 				t.Error(err)
 			}
 			h.must(h.ReadAgain(ctx, ann, site, f.ID, read))
-			if got := h.reasons(); got != "" || len(h.acts(string(f.ID))) != 1 {
+			if got := h.reasons(); got != "" || len(h.done(string(f.ID))) != 1 {
 				t.Errorf("%s: %s", id, got)
 			}
 			h.work()

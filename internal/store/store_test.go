@@ -590,26 +590,6 @@ func TestFailureDetail(t *testing.T) {
 	})
 }
 
-// Sessions are found by their token until they expire, and by nothing else.
-func TestSessions(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, db *harness) {
-		s := db.Sessions()
-		if err := s.CommitCtx(t.Context(), "token", []byte("data"), db.now().Add(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-		if b, ok, err := s.FindCtx(t.Context(), "token"); string(b) != "data" || !ok || err != nil {
-			t.Errorf("found %q %v %v", b, ok, err)
-		}
-		if _, ok, _ := s.FindCtx(t.Context(), "other"); ok {
-			t.Error("found with another token")
-		}
-		db.pass(2 * time.Hour)
-		if _, ok, _ := s.FindCtx(t.Context(), "token"); ok {
-			t.Error("found after its end")
-		}
-	})
-}
-
 // Whoever listens hears of a change, and many changes unheard are one.
 func TestFeed(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {

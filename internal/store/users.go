@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,10 +15,11 @@ import (
 type User struct {
 	Email        string
 	Name         string
-	PasswordHash string // argon2id, PHC form
+	PasswordHash string // argon2id, PHC form; empty: signs in with a passkey only
 	Role         handoff.Role
 	Sites        []string // the only ones that are seen; nil: all
 	CreatedAt    time.Time
+	SeenAt       time.Time // when last at the desk; zero: never
 }
 
 // Actor is the operator as one who does something.
@@ -28,49 +27,96 @@ func (u User) Actor() handoff.Actor {
 	return handoff.Actor{Name: u.Email, Role: u.Role, Sites: u.Sites}
 }
 
-// PutUser adds an operator, an owner of all sites unless it says otherwise, or gives
-// one of the same address another name and password.
+// PutUser adds an operator for the command line, an owner of all sites unless it says
+// otherwise, or gives one of the same address another name and password. Another
+// password ends the sessions.
 func (db *DB) PutUser(ctx context.Context, u User) error {
 	if u.Role == "" {
 		u.Role = handoff.RoleOwner
 	}
 	return db.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO users (email, name, password_hash, role, sites, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (email) DO UPDATE SET name = excluded.name, password_hash = excluded.password_hash`,
-			u.Email, u.Name, u.PasswordHash, u.Role, strings.Join(u.Sites, " "), stamp{db.now()})
-		return err
+		before, err := db.userOf(ctx, tx, u.Email)
+		if errors.Is(err, handoff.ErrNotFound) {
+			return db.addUser(ctx, tx, handoff.CommandLine, u)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE users SET name = $1, password_hash = $2 WHERE email = $3`, u.Name, u.PasswordHash, u.Email); err != nil {
+			return err
+		}
+		if before.PasswordHash == u.PasswordHash {
+			return nil
+		}
+		return db.passwordChanged(ctx, tx, handoff.CommandLine, u.Email, "")
 	})
 }
 
-const userColumns = `email, name, password_hash, role, sites, created_at`
-
-func scanUser(r interface{ Scan(...any) error }) (u User, err error) {
-	var at stamp
-	var sites string
-	err = r.Scan(&u.Email, &u.Name, &u.PasswordHash, &u.Role, &sites, &at)
-	if sites != "" {
-		u.Sites = strings.Fields(sites)
+// addUser writes an operator and the act.
+func (db *DB) addUser(ctx context.Context, tx *txn, by handoff.Actor, u User) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO users (email, name, password_hash, role, sites, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		u.Email, u.Name, u.PasswordHash, u.Role, strings.Join(u.Sites, " "), stamp{db.now()})
+	if err != nil {
+		return fmt.Errorf("user: %w", err)
 	}
-	u.CreatedAt = at.Time
+	return db.audit(ctx, tx, by, handoff.Act{Action: "user.add", Subject: u.Email, Detail: grantWords(u.Role, u.Sites)})
+}
+
+// grantWords says what somebody may do.
+func grantWords(role handoff.Role, sites []string) string {
+	if sites == nil {
+		return string(role) + " of all sites"
+	}
+	return string(role) + " of " + strings.Join(sites, ", ")
+}
+
+// userColumns are of users u.
+const userColumns = `u.email, u.name, u.password_hash, u.role, u.sites, u.created_at, u.seen_at`
+
+func scanUser(r interface{ Scan(...any) error }, more ...any) (u User, err error) {
+	var at, seen stamp
+	var sites string
+	err = r.Scan(append([]any{&u.Email, &u.Name, &u.PasswordHash, &u.Role, &sites, &at, &seen}, more...)...)
+	u.Sites = readSites(sites)
+	u.CreatedAt, u.SeenAt = at.Time, seen.Time
 	return u, err
+}
+
+// readSites reads a column with sites: empty is all.
+func readSites(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Fields(s)
 }
 
 // User finds an operator by address. The error is ErrNotFound if there is none.
 func (db *DB) User(ctx context.Context, email string) (User, error) {
-	u, err := scanUser(db.read.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE email = $1`, email))
-	if errors.Is(err, sql.ErrNoRows) {
-		return u, fmt.Errorf("user: %w", handoff.ErrNotFound)
-	}
+	u, err := findUser(ctx, db.read, email, "")
 	if err != nil {
 		return u, unavailable(err)
 	}
 	return u, nil
 }
 
+// userOf is User in a transaction that changes what is the user's: two such wait for one
+// another.
+func (db *DB) userOf(ctx context.Context, tx *txn, email string) (User, error) {
+	return findUser(ctx, tx, email, db.engine.lock)
+}
+
+func findUser(ctx context.Context, q querier, email, lock string) (User, error) {
+	u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email = $1`+lock, email))
+	if errors.Is(err, sql.ErrNoRows) {
+		return u, fmt.Errorf("user: %w", handoff.ErrNotFound)
+	}
+	return u, err
+}
+
 // Users lists the operators.
 func (db *DB) Users(ctx context.Context) ([]User, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT `+userColumns+` FROM users ORDER BY email`)
+	rows, err := db.read.QueryContext(ctx, `SELECT `+userColumns+` FROM users u ORDER BY u.email`)
 	out, err := collect(rows, err, func(r *sql.Rows) (User, error) { return scanUser(r) })
 	if err != nil {
 		return nil, unavailable(err)
@@ -78,59 +124,108 @@ func (db *DB) Users(ctx context.Context) ([]User, error) {
 	return out, nil
 }
 
-// Sessions keeps the desk's sessions for scs, under a digest of their token, so
-// that who reads the store cannot sign in with it.
-type Sessions struct{ db *DB }
-
-// Sessions returns the session store.
-func (db *DB) Sessions() *Sessions { return &Sessions{db} }
-
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
-
-// FindCtx returns a session's data; false if there is none or it has expired.
-func (s *Sessions) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
-	err = s.db.read.QueryRowContext(ctx, `SELECT data FROM sessions WHERE token_hash = $1 AND expires_at > $2`,
-		hashToken(token), stamp{s.db.now()}).Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, false, nil
+// owns returns ErrForbidden unless somebody may decide over people.
+func owns(by handoff.Actor) error {
+	if !by.May(handoff.RoleOwner) || by.Sites != nil {
+		return fmt.Errorf("it takes an owner: %w", handoff.ErrForbidden)
 	}
-	return data, err == nil, err
+	return nil
 }
 
-// CommitCtx writes a session, and forgets the expired ones.
-func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
-	return s.db.tx(ctx, func(tx *txn) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, stamp{s.db.now()}); err != nil {
+// SetAccess gives an operator another role and sites (nil: all). It counts from their
+// next request on. The error is ErrConflict, with words, if nobody would be an owner then.
+func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, role handoff.Role, sites []string) error {
+	if err := errors.Join(owns(by), handoff.CheckGrant(role, sites)); err != nil {
+		return err
+	}
+	return db.tx(ctx, func(tx *txn) error {
+		u, err := db.userLeaving(ctx, tx, email, role == handoff.RoleOwner)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO sessions (token_hash, data, expires_at) VALUES ($1, $2, $3)
-			ON CONFLICT (token_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
-			hashToken(token), data, stamp{expiry})
-		return err
+		before, after := grantWords(u.Role, u.Sites), grantWords(role, sites)
+		if before == after {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = $1, sites = $2 WHERE email = $3`, role, strings.Join(sites, " "), email); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "user.access", Subject: email, Detail: before + " → " + after})
 	})
 }
 
-// DeleteCtx ends a session.
-func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	return s.db.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE token_hash = $1`, hashToken(token))
+// userLeaving reads a user who will not be an owner any more, unless stays. The owners
+// are held, so that of two who remove one another the second finds that it is the last.
+func (db *DB) userLeaving(ctx context.Context, tx *txn, email string, stays bool) (User, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT email FROM users WHERE role = 'owner' AND sites = '' ORDER BY email`+db.engine.lock)
+	owners, err := collect(rows, err, func(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) })
+	if err != nil {
+		return User{}, fmt.Errorf("owners: %w", err)
+	}
+	u, err := db.userOf(ctx, tx, email)
+	if err != nil {
+		return User{}, err
+	}
+	if !stays && len(owners) == 1 && owners[0] == email {
+		return User{}, handoff.Refuse(handoff.ErrConflict, "%s is the only owner. Make somebody else an owner first: without one, nobody could invite or remove people.", email)
+	}
+	return u, nil
+}
+
+// RemoveUser takes an operator's account away, with their sessions, passkeys and links.
+// What they did stays in the audit log. The error is ErrConflict, with words, for the
+// last owner.
+func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) error {
+	if err := owns(by); err != nil {
 		return err
+	}
+	return db.tx(ctx, func(tx *txn) error {
+		u, err := db.userLeaving(ctx, tx, email, false)
+		if err != nil {
+			return err
+		}
+		for _, table := range []string{"sessions", "passkeys", "links", "users"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE email = $1`, email); err != nil {
+				return fmt.Errorf("%s: %w", table, err)
+			}
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "user.remove", Subject: email, Detail: grantWords(u.Role, u.Sites)})
 	})
 }
 
-// Find, Commit and Delete are scs's older names for the same.
-func (s *Sessions) Find(token string) ([]byte, bool, error) {
-	return s.FindCtx(context.Background(), token)
+// SetPassword gives an operator another password and ends all their sessions but keep
+// (empty: all).
+func (db *DB) SetPassword(ctx context.Context, by handoff.Actor, email, hash, keep string) error {
+	return db.tx(ctx, func(tx *txn) error {
+		if _, err := db.userOf(ctx, tx, email); err != nil {
+			return err
+		}
+		return db.setPassword(ctx, tx, by, email, hash, keep)
+	})
 }
 
-// Commit writes a session.
-func (s *Sessions) Commit(token string, data []byte, expiry time.Time) error {
-	return s.CommitCtx(context.Background(), token, data, expiry)
+func (db *DB) setPassword(ctx context.Context, tx *txn, by handoff.Actor, email, hash, keep string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE users SET password_hash = $1 WHERE email = $2`, hash, email); err != nil {
+		return err
+	}
+	return db.passwordChanged(ctx, tx, by, email, keep)
 }
 
-// Delete ends a session.
-func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+// passwordChanged ends what was opened with the old password, and links to a new one.
+func (db *DB) passwordChanged(ctx context.Context, tx *txn, by handoff.Actor, email, keep string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM links WHERE kind = 'reset' AND email = $1`, email); err != nil {
+		return err
+	}
+	n, err := endSessions(ctx, tx, email, keep)
+	if err != nil {
+		return err
+	}
+	return db.audit(ctx, tx, by, handoff.Act{Action: "user.password", Subject: email, Detail: "changed; " + sessionsWords(n)})
+}
+
+func sessionsWords(n int) string {
+	if n == 1 {
+		return "1 session ended"
+	}
+	return fmt.Sprintf("%d sessions ended", n)
+}

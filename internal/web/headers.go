@@ -116,10 +116,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // siteOf finds the site that a request is for; nil if there is none.
 func (s *Server) siteOf(r *http.Request) *Site {
-	host := r.Host
-	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" && s.trusted(peer(r)) {
-		host = forwarded
-	}
+	host := s.Host(r)
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

@@ -244,6 +244,15 @@ func derive(k handoff.Key, purpose string) []byte {
 	return h.Sum(nil)
 }
 
+// Host is the host, with a port if it has one, that a request was sent to, also where a
+// trusted proxy stands before us.
+func (s *Server) Host(r *http.Request) string {
+	if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" && s.trusted(peer(r)) {
+		return forwarded
+	}
+	return r.Host
+}
+
 // Source tells senders apart without naming one: a keyed digest of the address,
 // of IPv6 of the /64 that a customer is given.
 func (s *Server) Source(r *http.Request) string {

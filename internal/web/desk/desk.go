@@ -3,7 +3,8 @@
 // here and work without JavaScript; desk.js only keeps them fresh.
 //
 // Everything below /desk/ needs a session but the sign-in page and the assets.
-// All routes are in [Desk.routes]. What the pages say about a lead is derived
+// All routes are in [Desk.routes], each with the least role that it takes; what is of a
+// site that an operator does not see is not there for them (access.go). What the pages say about a lead is derived
 // when they are rendered (notes.go, timeline.go): the desk decides nothing.
 package desk
 
@@ -16,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
 	"github.com/go-chi/httprate"
 
 	"handoff"
@@ -51,24 +51,32 @@ type Config struct {
 	Log    *slog.Logger     // nil discards
 	Now    func() time.Time // for what is shown; nil is time.Now
 	// Source names the sender of a request for the limit on sign-ins, where a
-	// proxy stands before us. Nil: the peer's address, of IPv6 the /64.
+	// proxy stands before us, without naming it: sessions keep it. Nil: the peer's address,
+	// of IPv6 the /64, which is not kept.
 	Source func(*http.Request) string
+	// Origins are those on which operators open the desk, such as
+	// https://www.example.com: the hosts for which passkeys are made.
+	Origins []string
+	// Host is the host, with a port, that a request was sent to, where a proxy stands before
+	// us. Nil: as the request says.
+	Host func(*http.Request) string
 }
 
 // A Desk serves /desk/. Its methods may be used concurrently.
 type Desk struct {
 	Config
-	sites    map[string]Site
-	sessions *scs.SessionManager
-	streams  streams
-	pulse    pulse
-	hashing  chan struct{} // one place for each password that may be hashed now
-	decoy    string        // hash of no operator's password: the work for unknown ones
-	sources  *httprate.RateLimiter
-	failed   httprate.LimitCounter                   // wrong passwords of each account
-	pause    func(context.Context, time.Duration)    // of a slow account
-	compare  func(hash, password string) (same bool) // VerifyPassword, counted in tests
-	handler  http.Handler
+	sites   map[string]Site
+	hides   bool // Source does not show addresses
+	streams streams
+	pulse   pulse
+	hashing chan struct{} // one place for each password that may be hashed now
+	decoy   string        // hash of no operator's password: the work for unknown ones
+	sources *httprate.RateLimiter
+	asks    *httprate.RateLimiter
+	failed  httprate.LimitCounter                   // wrong passwords of each account
+	pause   func(context.Context, time.Duration)    // of a slow account
+	compare func(hash, password string) (same bool) // VerifyPassword, counted in tests
+	handler http.Handler
 }
 
 // New checks the configuration and builds the desk.
@@ -82,10 +90,14 @@ func New(c Config) (*Desk, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Source == nil {
+	hides := c.Source != nil
+	if !hides {
 		c.Source = peer
 	}
-	d := &Desk{Config: c, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
+	if c.Host == nil {
+		c.Host = func(r *http.Request) string { return r.Host }
+	}
+	d := &Desk{Config: c, hides: hides, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
 	for i, s := range c.Sites {
 		if _, twice := d.sites[s.ID]; twice || s.ID == "" {
 			return nil, fmt.Errorf("desk: site %q has no ID of its own: %w", s.ID, handoff.ErrInvalid)
@@ -98,7 +110,11 @@ func New(c Config) (*Desk, error) {
 	d.secure()
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errCrossOrigin) }))
-	d.handler = headers(protection.Handler(d.routes()))
+	mux, err := d.mux(d.routes())
+	if err != nil {
+		return nil, err
+	}
+	d.handler = headers(protection.Handler(mux))
 	return d, nil
 }
 
@@ -108,25 +124,48 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.Ser
 // Close ends the open streams, so that a server can shut down.
 func (d *Desk) Close() { d.streams.close() }
 
-// routes is every address there is.
-func (d *Desk) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+assetsPath, d.asset)
-	mux.Handle("GET /desk/sign-in", d.session(d.signInPage))
-	mux.Handle("POST /desk/sign-in", d.session(d.signIn))
-	mux.Handle("POST /desk/sign-out", d.session(d.signOut))
-	mux.Handle("GET /desk/events", d.session(d.signedIn(d.events)))
-	mux.Handle("GET /desk/{$}", d.session(d.signedIn(d.leads)))
-	mux.Handle("GET /desk/leads/{id}", d.session(d.signedIn(d.lead)))
-	mux.Handle("GET /desk/failures", d.session(d.signedIn(d.failures)))
-	mux.Handle("GET /desk/failures/{id}", d.session(d.signedIn(d.failure)))
-	mux.Handle("GET /desk/statements", d.session(d.signedIn(d.statements)))
-	mux.Handle("GET /desk/statements/{site}/{day}", d.session(d.signedIn(d.statement)))
-	mux.Handle("POST /desk/statements/{site}/sweep", d.session(d.signedIn(d.sweepNow)))
-	mux.Handle("GET /desk/reminders", d.session(d.signedIn(d.reminders)))
-	mux.Handle("GET /desk", http.RedirectHandler("/desk/", http.StatusMovedPermanently))
-	mux.Handle("/", d.session(d.signedIn(func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound })))
-	return mux
+// routes is every address there is, beside the assets.
+func (d *Desk) routes() []route {
+	return []route{
+		{"GET /desk/sign-in", anybody, d.signInPage},
+		{"POST /desk/sign-in", anybody, d.signIn},
+		{"POST /desk/sign-in/passkey/ask", anybody, d.askToSignIn},
+		{"POST /desk/sign-in/passkey", anybody, d.signInWithPasskey},
+		{"POST /desk/sign-out", anybody, d.signOut},
+		{"GET /desk/events", handoff.RoleViewer, d.events},
+		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
+		{"GET /desk/leads/{id}", handoff.RoleViewer, d.lead},
+		{"GET /desk/failures", handoff.RoleViewer, d.failures},
+		{"GET /desk/failures/{id}", handoff.RoleViewer, d.failure},
+		{"GET /desk/statements", handoff.RoleViewer, d.statements},
+		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
+		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},
+		{"GET /desk/reminders", handoff.RoleViewer, d.reminders},
+		{"GET /desk/account", handoff.RoleViewer, d.account},
+		{"POST /desk/account/password", handoff.RoleViewer, d.changePassword},
+		{"POST /desk/account/sessions/end", handoff.RoleViewer, d.endSession},
+		{"POST /desk/account/sessions/end-others", handoff.RoleViewer, d.endOtherSessions},
+		{"POST /desk/account/passkeys/ask", handoff.RoleViewer, d.askToAdd},
+		{"POST /desk/account/passkeys", handoff.RoleViewer, d.addPasskey},
+		{"POST /desk/account/passkeys/remove", handoff.RoleViewer, d.removePasskey},
+		{"GET /desk/people", handoff.RoleOwner, d.people},
+		{"POST /desk/people/access", handoff.RoleOwner, d.setAccess},
+		{"POST /desk/people/sign-out", handoff.RoleOwner, d.signOutPerson},
+		{"POST /desk/people/remove", handoff.RoleOwner, d.removePerson},
+		{"POST /desk/people/reset", handoff.RoleOwner, d.resetPerson},
+		{"POST /desk/people/invite", handoff.RoleOwner, d.invite},
+		{"POST /desk/people/revoke", handoff.RoleOwner, d.revoke},
+		{"GET /desk/audit", handoff.RoleOperator, d.audit},
+		{"GET /desk/audit/export.csv", handoff.RoleOperator, d.auditCSV},
+		{"GET /desk/audit/export.jsonl", handoff.RoleOperator, d.auditLines},
+		{"GET /desk/invitations/{token}", anybody, d.invitation},
+		{"POST /desk/invitations/{token}", anybody, d.accept},
+		{"POST /desk/invitations/{token}/passkey/ask", anybody, d.askInvited},
+		{"POST /desk/invitations/{token}/passkey", anybody, d.acceptWithPasskey},
+		{"GET /desk/resets/{token}", anybody, d.resetPage},
+		{"POST /desk/resets/{token}", anybody, d.reset},
+		{"/", handoff.RoleViewer, func(http.ResponseWriter, *http.Request) error { return handoff.ErrNotFound }},
+	}
 }
 
 var policy = csp.Desk().String()

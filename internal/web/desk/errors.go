@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"handoff"
@@ -13,6 +14,9 @@ var (
 	errSignedOut   = errors.New("not signed in")
 	errBusy        = errors.New("busy")
 )
+
+// errLink is ErrNotFound for a link that lets somebody in.
+var errLink = fmt.Errorf("link: %w", handoff.ErrNotFound)
 
 // An answer is the page for an error: what happened, and what to do.
 type answer struct {
@@ -26,6 +30,11 @@ type answer struct {
 // answers is the one table from errors to pages. What is not in it is internal:
 // logged, and never shown.
 var answers = []answer{
+	{
+		errLink, http.StatusNotFound, "This link leads nowhere any more",
+		"It was used, replaced or taken back, or it is too old. An invitation is good for a week, a link to a new password for an hour, each once.",
+		"If you have an account already, sign in. Otherwise ask who sent it for another one.",
+	},
 	{
 		handoff.ErrNotFound, http.StatusNotFound, "Not here",
 		"There is no such page, lead or failure. It may have been erased, or the address may be incomplete.",
@@ -96,6 +105,9 @@ func (d *Desk) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if a.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "60")
+	}
+	if words := handoff.WordsOf(err); words != "" {
+		a.title, a.what, a.do = "Not done", words, "Nothing was changed."
 	}
 	page := errorPage{frame: frame{Title: a.title}, What: a.what, Do: a.do, SignIn: a.status == http.StatusUnauthorized}
 	if err := d.render(w, a.status, "error", page); err != nil {

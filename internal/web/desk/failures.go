@@ -55,7 +55,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: len(d.Sites) > 1, Empty: true}
+	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: d.as(r).many(), Empty: true}
 	for _, kind := range []struct {
 		group  failureGroup
 		filter store.FailureFilter
@@ -74,7 +74,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 		}, store.FailureFilter{Kind: handoff.FailedDelivery}},
 	} {
 		kind.filter.Settled, kind.filter.Limit = page.Settled, maxFailures+1
-		found, err := d.Store.Failures(ctx, kind.filter)
+		found, err := d.as(r).listFailures(ctx, kind.filter)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ type received struct {
 
 // failure shows one failure: what happened, what to do, and what was received.
 func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
-	v, err := d.Store.Failure(r.Context(), nil, handoff.FailureID(clip(r.PathValue("id"), 60)))
+	v, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
 		Verified: v.Verified, UID: v.UID, Seat: v.Seat, Lead: v.Lead, SettledBy: v.SettledBy,
 		First: full(v.ReceivedAt, site.TimeZone), Last: full(v.LastAt, site.TimeZone),
 	}
-	if len(d.Sites) > 1 {
+	if d.as(r).many() {
 		page.Site = site.Name
 	}
 	if v.SettledAt != nil {

@@ -52,7 +52,7 @@ func (d *Desk) lead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return handoff.ErrNotFound
 	}
-	l, err := d.Store.Lead(r.Context(), id)
+	l, err := d.as(r).oneLead(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,11 @@ func (d *Desk) lead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.render(w, http.StatusOK, "lead", d.leadPage(f, l))
+	return d.render(w, http.StatusOK, "lead", d.leadPage(f, l, d.as(r).many()))
 }
 
-// leadPage derives what is shown of a lead.
-func (d *Desk) leadPage(f frame, l store.LeadDetail) leadPage {
+// leadPage derives what is shown of a lead; its site with it if there are many.
+func (d *Desk) leadPage(f frame, l store.LeadDetail, many bool) leadPage {
 	site, now := d.siteOf(l.Site), d.Now()
 	page := leadPage{
 		frame: f, ID: l.ID, Name: l.Name, Email: l.Email, Phone: l.Phone,
@@ -72,7 +72,7 @@ func (d *Desk) leadPage(f frame, l store.LeadDetail) leadPage {
 		Zone: zoneWords(site.TimeZone), Notes: notes(site, l, now), Chains: chains(site, l, now),
 		Days: timeline(site, l), Cut: len(l.Facts) >= maxFacts,
 	}
-	if len(d.Sites) > 1 {
+	if many {
 		page.Site = site.Name
 	}
 	if next := nextCall(l.Bookings, now); next != nil {

@@ -64,20 +64,21 @@ type query struct {
 //	400  the place to continue from is not one of ours
 //	404  no such site
 func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
-	q, err := d.readQuery(r.URL.Query())
+	see := d.as(r)
+	q, err := see.readQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	leads, err := d.Store.Leads(ctx, store.LeadFilter{Site: q.site, Stage: q.stage, Limit: pageSize + 1, Before: q.lead, BeforeAt: q.at})
+	leads, err := see.listLeads(ctx, store.LeadFilter{Site: q.site, Stage: q.stage, Limit: pageSize + 1, Before: q.lead, BeforeAt: q.at})
 	if err != nil {
 		return err
 	}
-	counts, err := d.Store.Count(ctx, q.site)
+	counts, err := see.count(ctx, q.site)
 	if err != nil {
 		return err
 	}
-	page := leadsPage{Sites: d.siteChoices(q), Stages: d.stageChoices(q, counts), Many: q.site == "" && len(d.Sites) > 1, All: query{site: q.site}.address()}
+	page := leadsPage{Sites: see.siteChoices(q), Stages: see.stageChoices(q, counts), Many: q.site == "" && see.many(), All: query{site: q.site}.address()}
 	if page.frame, err = d.frame(ctx, r, "leads", "Leads"); err != nil {
 		return err
 	}
@@ -97,13 +98,13 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, l := range leads {
-		page.Leads = append(page.Leads, d.row(l, from[l.ID]))
+		page.Leads = append(page.Leads, see.row(l, from[l.ID]))
 	}
-	page.Zone = d.oneZone(q.site)
+	page.Zone = see.oneZone(q.site)
 	return d.render(w, http.StatusOK, "leads", page)
 }
 
-func (d *Desk) row(l store.LeadSummary, from handoff.Context) leadRow {
+func (d reader) row(l store.LeadSummary, from handoff.Context) leadRow {
 	site, now := d.siteOf(l.Site), d.Now()
 	row := leadRow{
 		ID: l.ID, Name: l.Name, Email: l.Email, Service: site.service(l.Service), Site: site.Name,
@@ -149,12 +150,12 @@ func ahead(b *handoff.Booking, now time.Time) bool {
 }
 
 // oneZone names the zone of what is shown, if it is one: of a site, or of all.
-func (d *Desk) oneZone(site string) string {
+func (d reader) oneZone(site string) string {
 	if site != "" {
 		return zoneWords(d.siteOf(site).TimeZone)
 	}
 	zone := ""
-	for _, s := range d.Sites {
+	for _, s := range d.seen() {
 		if zone != "" && zone != zoneWords(s.TimeZone) {
 			return ""
 		}
@@ -163,12 +164,12 @@ func (d *Desk) oneZone(site string) string {
 	return zone
 }
 
-func (d *Desk) siteChoices(q query) []choice {
-	if len(d.Sites) < 2 {
+func (d reader) siteChoices(q query) []choice {
+	if !d.many() {
 		return nil
 	}
 	out := []choice{{badge{"All sites", ""}, 0, query{stage: q.stage}.address(), q.site == ""}}
-	for _, s := range d.Sites {
+	for _, s := range d.seen() {
 		out = append(out, choice{badge{s.Name, ""}, 0, query{site: s.ID, stage: q.stage}.address(), q.site == s.ID})
 	}
 	return out
@@ -176,7 +177,7 @@ func (d *Desk) siteChoices(q query) []choice {
 
 // stageChoices are the stages of the sites shown, in the order of their
 // pipelines, then stages that leads still have but no pipeline names.
-func (d *Desk) stageChoices(q query, counts store.Counts) []choice {
+func (d reader) stageChoices(q query, counts store.Counts) []choice {
 	var out []choice
 	total := 0
 	seen := map[handoff.Stage]bool{}
@@ -186,7 +187,7 @@ func (d *Desk) stageChoices(q query, counts store.Counts) []choice {
 			out = append(out, choice{s.stage(stage), counts.Stages[stage], query{site: q.site, stage: stage}.address(), q.stage == stage})
 		}
 	}
-	for _, s := range d.Sites {
+	for _, s := range d.seen() {
 		if q.site == "" || q.site == s.ID {
 			for _, stage := range s.Pipeline.Stages {
 				add(s, stage)
@@ -227,10 +228,12 @@ func (q query) address() string {
 	return "/desk/?" + v.Encode()
 }
 
-func (d *Desk) readQuery(v url.Values) (q query, err error) {
+func (d reader) readQuery(v url.Values) (q query, err error) {
 	q.site, q.stage = v.Get("site"), handoff.Stage(v.Get("stage"))
-	if _, ok := d.sites[q.site]; q.site != "" && !ok {
-		return q, fmt.Errorf("site: %w", handoff.ErrNotFound)
+	if q.site != "" {
+		if _, err := d.site(handoff.RoleViewer, q.site); err != nil {
+			return q, err
+		}
 	}
 	if len(q.stage) > 40 {
 		return q, fmt.Errorf("stage: %w", handoff.ErrInvalid)

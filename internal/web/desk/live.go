@@ -87,7 +87,7 @@ func (s *streams) close() {
 //	204  the session has too many streams; the browser does not ask again
 //	401  not signed in
 func (d *Desk) events(w http.ResponseWriter, r *http.Request) error {
-	token := operatorOf(r).session
+	token := operatorOf(r).token
 	st, leave := d.streams.enter(token)
 	if st == nil {
 		w.WriteHeader(http.StatusNoContent)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"handoff/internal/store"
 )
 
 // A listening is an open stream of events.
@@ -105,7 +107,7 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 	if b.desk.alive(v.token()) || !b.desk.alive(other.token()) {
 		t.Error("alive is wrong about a session")
 	}
-	b.clock.pass(sessionIdle + time.Hour) // seen by the look, which the next line waits for
+	b.clock.pass(store.SessionIdle + time.Hour) // seen by the look, which the next line waits for
 	for {
 		var name string
 		within(t, 3*streamLook, func(ctx context.Context) (err error) { name, err = stays.next(ctx); return err })

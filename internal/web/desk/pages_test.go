@@ -26,7 +26,7 @@ func filled(t *testing.T) (*bench, map[string]string) {
 	b.must(err)
 	pages := map[string]string{
 		"leads": "/desk/", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
-		"filtered": "/desk/?site=northside&stage=won",
+		"filtered": "/desk/?site=northside&stage=won", "account": "/desk/account", "people": "/desk/people", "audit": "/desk/audit",
 	}
 	for i, f := range open {
 		pages[fmt.Sprintf("failure %d", i)] = "/desk/failures/" + string(f.ID)

@@ -3,10 +3,8 @@ package desk
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"runtime"
 	"strings"
@@ -43,9 +41,9 @@ const (
 func HashPassword(password string) (string, error) {
 	switch {
 	case utf8.RuneCountInString(password) < MinPassword:
-		return "", fmt.Errorf("the password must have at least %d characters: %w", MinPassword, handoff.ErrInvalid)
+		return "", handoff.Refuse(handoff.ErrInvalid, "The password must have at least %d characters.", MinPassword)
 	case len(password) > MaxPassword:
-		return "", fmt.Errorf("the password must have at most %d bytes: %w", MaxPassword, handoff.ErrInvalid)
+		return "", handoff.Refuse(handoff.ErrInvalid, "The password must have at most %d bytes.", MaxPassword)
 	}
 	salt := make([]byte, saltLen)
 	_, _ = rand.Read(salt) // it never fails
@@ -141,11 +139,4 @@ func (d *Desk) verify(ctx context.Context, hash, password string) (bool, error) 
 		return false, nil
 	}
 	return d.compare(hash, password), nil
-}
-
-// seal binds a session to the password it was opened with: a new password ends
-// the sessions of the old one.
-func seal(passwordHash string) string {
-	sum := sha256.Sum256([]byte("handoff/desk/session\n" + passwordHash))
-	return hex.EncodeToString(sum[:16])
 }

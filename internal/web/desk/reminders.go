@@ -29,8 +29,8 @@ func (d *Desk) reminders(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := remindersPage{frame: f, Many: len(d.Sites) > 1}
-	for _, s := range d.Sites {
+	page := remindersPage{frame: f, Many: d.as(r).many()}
+	for _, s := range d.as(r).seen() {
 		page.Sites = append(page.Sites, reminderSite{s.ID, s.Name, s.Quiet, s.Reminds, s.Letters})
 	}
 	return d.render(w, http.StatusOK, "reminders", page)

@@ -28,14 +28,21 @@ const assetsPath = "/desk/assets/"
 type frame struct {
 	Title    string
 	Operator string // who is signed in; empty: nobody
-	Section  string // of the navigation: "leads", "failures", "statements" or "reminders"
-	Failures int    // open ones of all sites
+	Section  string // of the navigation, such as "leads"; empty: none
+	Failures int    // open ones of all sites that are seen
 	Live     bool   // desk.js keeps the page fresh
+	Keys     bool   // passkeys.js is on the page
+
+	actor handoff.Actor
 }
+
+// May reports whether who is signed in has at least a role: what they may not do is not
+// offered to them.
+func (f frame) May(least handoff.Role) bool { return f.actor.May(least) }
 
 // frame fills the frame of a page for who is signed in.
 func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string) (frame, error) {
-	counts, err := d.Store.Count(ctx, "")
+	counts, err := d.as(r).count(ctx, "")
 	if err != nil {
 		return frame{}, err
 	}
@@ -44,7 +51,7 @@ func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string
 	if name == "" {
 		name = o.Email
 	}
-	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true}, nil
+	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true, actor: o.Actor()}, nil
 }
 
 var pages = func() map[string]*template.Template {
@@ -54,7 +61,7 @@ var pages = func() map[string]*template.Template {
 		"times": times,
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "error"} {
+	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all

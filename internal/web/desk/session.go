@@ -2,85 +2,86 @@ package desk
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
 	"github.com/go-chi/httprate"
 
 	"handoff"
 	"handoff/internal/store"
 )
 
-// Lifetimes of a session: it ends when nobody used it for a working day, and
-// after a week in any case. The cookie itself goes when the browser is closed.
-const (
-	sessionIdle  = 8 * time.Hour
-	sessionLife  = 7 * 24 * time.Hour
-	sessionTouch = time.Minute // between two writes of when it was last used
-)
+// sessionTouch is how long it takes from one note of when a session was last used to the
+// next.
+const sessionTouch = time.Minute
 
-// What a session holds.
-const (
-	keyEmail = "email"
-	keySeal  = "seal" // see seal
-	keyUsed  = "used" // Unix seconds
-)
-
-// secure sets up sessions and the bounds on signing in.
+// secure sets up the bounds on signing in.
 func (d *Desk) secure() {
 	d.decoy = newDecoy()
 	d.hashing = make(chan struct{}, maxHashing)
 	d.sources = httprate.NewRateLimiter(maxSignIns, signInWindow,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
+	d.asks = httprate.NewRateLimiter(maxAsks, signInWindow,
+		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
 	d.failed = httprate.NewLocalLimitCounter(slowWindow)
+}
 
-	m := scs.New()
-	m.Store = d.Store.Sessions()
-	m.IdleTimeout, m.Lifetime = sessionIdle, sessionLife
-	m.Cookie.Name, m.Cookie.Secure = "handoff", false
+// Names of our cookies.
+const (
+	sessionCookie  = "handoff"
+	ceremonyCookie = "handoff-passkey"
+)
+
+// cookieName is the name of a cookie in a browser: where operators come over https, one
+// that binds it to this host.
+func (d *Desk) cookieName(name string) string {
 	if d.Secure {
-		m.Cookie.Name, m.Cookie.Secure = "__Host-handoff", true
+		return "__Host-" + name
 	}
-	m.Cookie.Path, m.Cookie.HttpOnly, m.Cookie.SameSite, m.Cookie.Persist = "/", true, http.SameSiteLaxMode, false
-	d.sessions = m
+	return name
 }
 
-// A handler answers a request, or returns the error that the error page is for.
-type handler func(http.ResponseWriter, *http.Request) error
-
-// session loads the session of a request, if it has one. Unlike scs's own
-// middleware it writes none: that is for signIn, signOut and touch.
-func (d *Desk) session(next handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Cookie")
-		ctx, err := d.sessions.Load(r.Context(), d.token(r))
-		if err != nil {
-			d.fail(w, r, fmt.Errorf("session: %w: %w", handoff.ErrUnavailable, err))
-			return
-		}
-		r = r.WithContext(ctx)
-		if err := next(w, r); err != nil {
-			d.fail(w, r, err)
-		}
-	})
+// setCookie gives a browser a cookie until it is closed, or, empty, takes it away.
+func (d *Desk) setCookie(w http.ResponseWriter, name, value string, same http.SameSite) {
+	c := &http.Cookie{Name: d.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: d.Secure, SameSite: same}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
 }
 
-func (d *Desk) token(r *http.Request) string {
-	c, err := r.Cookie(d.sessions.Cookie.Name)
+// cookie is what the browser sent in one of our cookies; empty: nothing.
+func (d *Desk) cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(d.cookieName(name))
 	if err != nil {
 		return ""
 	}
 	return c.Value
 }
 
+// token is that of the session a request names; empty: none.
+func (d *Desk) token(r *http.Request) string { return d.cookie(r, sessionCookie) }
+
+// A handler answers a request, or returns the error that the error page is for.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// session answers with a page also where a handler returns an error.
+func (d *Desk) session(next handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie")
+		if err := next(w, r); err != nil {
+			d.fail(w, r, err)
+		}
+	})
+}
+
 // An operator is who is signed in.
 type operator struct {
 	store.User
-	session string // token
+	session store.Session
+	token   string
 }
 
 type operatorKey struct{}
@@ -93,32 +94,27 @@ func operatorOf(r *http.Request) operator {
 // actorOf is who is signed in, as one who does something.
 func actorOf(r *http.Request) handoff.Actor { return operatorOf(r).Actor() }
 
-// operator finds who is signed in; false if nobody is. A session ends with its
-// operator's account, and with the password that it was opened with.
-func (d *Desk) operator(ctx context.Context) (operator, bool, error) {
-	email := d.sessions.GetString(ctx, keyEmail)
-	if email == "" {
+// operator finds who is signed in with a token; false if nobody is.
+func (d *Desk) operator(ctx context.Context, token string) (operator, bool, error) {
+	if token == "" {
 		return operator{}, false, nil
 	}
-	u, err := d.Store.User(ctx, email)
+	s, u, err := d.Store.Session(ctx, token)
 	if errors.Is(err, handoff.ErrNotFound) {
 		return operator{}, false, nil
 	}
-	if err != nil {
-		return operator{}, false, err
-	}
-	same := subtle.ConstantTimeCompare([]byte(d.sessions.GetString(ctx, keySeal)), []byte(seal(u.PasswordHash))) == 1
-	return operator{u, d.sessions.Token(ctx)}, same, nil
+	return operator{u, s, token}, err == nil, err
 }
 
 // liveHeader marks what desk.js fetches by itself: it gets no redirect, and does
 // not count as use, or an open page would keep a session for ever.
 const liveHeader = "X-Handoff-Live"
 
-// signedIn lets operators pass. Others are asked to sign in and come back.
-func (d *Desk) signedIn(next handler) handler {
+// signedIn lets operators of at least a role pass. Who is not signed in is asked to do
+// so and come back.
+func (d *Desk) signedIn(least handoff.Role, next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		o, ok, err := d.operator(r.Context())
+		o, ok, err := d.operator(r.Context(), d.token(r))
 		if err != nil {
 			return err
 		}
@@ -130,36 +126,62 @@ func (d *Desk) signedIn(next handler) handler {
 			http.Redirect(w, r, signInAddress(r.URL), http.StatusSeeOther)
 			return nil
 		}
-		if !live {
-			if err := d.touch(r.Context()); err != nil {
+		if !live && d.Store.Now().Sub(o.session.UsedAt) >= sessionTouch {
+			if err := d.Store.UseSession(r.Context(), o.session); err != nil {
 				return err
 			}
 		}
-		return next(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, o)))
+		r = r.WithContext(context.WithValue(r.Context(), operatorKey{}, o))
+		if !o.Actor().May(least) {
+			return handoff.ErrForbidden
+		}
+		return next(w, r)
 	}
-}
-
-// touch notes that a session is used, which puts off its idle end.
-func (d *Desk) touch(ctx context.Context) error {
-	now := d.Now().Unix()
-	if now-d.sessions.GetInt64(ctx, keyUsed) < int64(sessionTouch/time.Second) {
-		return nil
-	}
-	d.sessions.Put(ctx, keyUsed, now)
-	if _, _, err := d.sessions.Commit(ctx); err != nil {
-		return fmt.Errorf("session: %w", err)
-	}
-	return nil
 }
 
 // alive reports whether a session that a stream was opened with still is one.
 func (d *Desk) alive(token string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	ctx, err := d.sessions.Load(ctx, token)
-	if err != nil {
-		return true // the store does not answer; nothing is shown through the stream itself
+	_, ok, err := d.operator(ctx, token)
+	return ok || err != nil // the store does not answer; nothing is shown through the stream itself
+}
+
+// agents and systems are what a browser is called in a list of sessions, by what it
+// says of itself; the first that fits.
+var (
+	agents = [][2]string{
+		{"Edg", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"},
+		{"FxiOS/", "Firefox"},
+		{"HeadlessChrome/", "Chrome"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
 	}
-	_, ok, err := d.operator(ctx)
-	return ok || err != nil
+	systems = [][2]string{
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Android", "Android"},
+		{"Windows", "Windows"},
+		{"CrOS", "ChromeOS"},
+		{"Macintosh", "macOS"},
+		{"Linux", "Linux"},
+	}
+)
+
+// agent says in short what browser a request came from. Nothing else of what it says is
+// kept: that would tell people apart.
+func agent(r *http.Request) string {
+	find := func(list [][2]string, unknown string) string {
+		for _, entry := range list {
+			if strings.Contains(r.UserAgent(), entry[0]) {
+				return entry[1]
+			}
+		}
+		return unknown
+	}
+	return find(agents, "A browser") + " on " + find(systems, "an unknown system")
 }

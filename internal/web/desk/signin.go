@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
 	"handoff"
+	"handoff/internal/store"
 )
 
 // Bounds on signing in. A source may try so often; an account, from wherever it
@@ -18,6 +20,7 @@ import (
 // operator out.
 const (
 	maxSignIns   = 20
+	maxAsks      = 60 // sign-ins with a passkey, which nobody can guess
 	signInWindow = 5 * time.Minute
 	slowAfter    = 5 // wrong passwords of one account
 	slowWindow   = 15 * time.Minute
@@ -38,7 +41,7 @@ type signInPage struct {
 // signInPage shows the form, or goes on if somebody is signed in.
 func (d *Desk) signInPage(w http.ResponseWriter, r *http.Request) error {
 	next := localPage(r.URL.Query().Get("next"))
-	_, ok, err := d.operator(r.Context())
+	_, ok, err := d.operator(r.Context(), d.token(r))
 	if err != nil {
 		return err
 	}
@@ -47,6 +50,7 @@ func (d *Desk) signInPage(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	page := signInPage{frame: frame{Title: "Sign in"}, Next: next}
+	_, page.Keys = d.party(r)
 	if r.URL.Query().Has("out") {
 		page.Notice = "You are signed out."
 	}
@@ -69,6 +73,7 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 		Email: clip(strings.TrimSpace(r.PostForm.Get("email")), handoff.MaxEmail),
 		Next:  localPage(r.PostForm.Get("next")),
 	}
+	_, page.Keys = d.party(r)
 	if d.sources.OnLimit(w, r, d.Source(r)) {
 		d.Log.Warn("desk: too many sign-ins from one source")
 		page.Problem = "There were too many attempts to sign in from your network. Wait five minutes, then try again."
@@ -76,64 +81,90 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	email := NormalizeEmail(page.Email)
 	d.pause(r.Context(), d.slowness(email))
-	ok, err := d.check(r.Context(), email, r.PostForm.Get("password"))
+	u, ok, err := d.check(r.Context(), email, r.PostForm.Get("password"))
 	if err != nil {
 		return err
 	}
-	if !ok {
-		if err := d.failed.Increment(email, time.Now().UTC().Truncate(slowWindow)); err != nil {
+	if ok {
+		err := d.openSession(w, r, store.SignIn{Email: email, With: "a password", PasswordHash: u.PasswordHash})
+		if err == nil {
+			http.Redirect(w, r, page.Next, http.StatusSeeOther)
+		}
+		if !errors.Is(err, handoff.ErrForbidden) { // else the password was changed in this moment
 			return err
 		}
-		d.Log.Info("desk: a sign-in was refused")
-		page.Problem = "The e-mail address or the password is not right."
-		return d.render(w, http.StatusUnprocessableEntity, "sign-in", page)
 	}
-	if err := d.openSession(w, r, email); err != nil {
+	if err := d.refused(r.Context(), email, u.Email != ""); err != nil {
 		return err
 	}
-	http.Redirect(w, r, page.Next, http.StatusSeeOther)
-	return nil
+	page.Problem = "The e-mail address or the password is not right."
+	return d.render(w, http.StatusUnprocessableEntity, "sign-in", page)
+}
+
+// refused counts a wrong password. Of an operator's account the log keeps the first, the
+// tenth, the hundredth of a quarter of an hour: strangers cannot fill it.
+func (d *Desk) refused(ctx context.Context, email string, known bool) error {
+	d.Log.Info("desk: a sign-in was refused")
+	window := time.Now().UTC().Truncate(slowWindow)
+	if err := d.failed.Increment(email, window); err != nil {
+		return err
+	}
+	n, _, err := d.failed.Get(email, window, window.Add(-slowWindow))
+	if err != nil || !known || !powerOfTen(n) {
+		return err
+	}
+	what := "a wrong password"
+	if n > 1 {
+		what = strconv.Itoa(n) + " wrong passwords within a quarter of an hour"
+	}
+	return d.Store.Note(ctx, stranger, handoff.Act{Action: "session.refused", Subject: email, Detail: what})
+}
+
+// stranger is who is not signed in, as the audit log has it.
+var stranger = handoff.Actor{Name: "not signed in"}
+
+func powerOfTen(n int) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1
 }
 
 // check verifies a password, with the same work for an unknown operator.
-func (d *Desk) check(ctx context.Context, email, password string) (bool, error) {
+func (d *Desk) check(ctx context.Context, email, password string) (store.User, bool, error) {
 	u, err := d.Store.User(ctx, email)
 	if err != nil && !errors.Is(err, handoff.ErrNotFound) {
-		return false, err
+		return u, false, err
 	}
-	return d.verify(ctx, u.PasswordHash, password)
+	ok, err := d.verify(ctx, u.PasswordHash, password)
+	return u, ok, err
 }
 
 // openSession gives the visitor a session of a new name, so that nobody who knew
 // the old one is signed in with them.
-func (d *Desk) openSession(w http.ResponseWriter, r *http.Request, email string) error {
-	ctx := r.Context()
-	u, err := d.Store.User(ctx, email)
+func (d *Desk) openSession(w http.ResponseWriter, r *http.Request, in store.SignIn) error {
+	in.Agent = agent(r)
+	if d.hides {
+		in.Source = d.Source(r)
+	}
+	old := d.token(r)
+	d.streams.end(old)
+	token, err := d.Store.OpenSession(r.Context(), in, old)
 	if err != nil {
 		return err
 	}
-	d.streams.end(d.token(r))
-	if err := d.sessions.RenewToken(ctx); err != nil {
-		return fmt.Errorf("session: %w", err)
-	}
-	d.sessions.Put(ctx, keyEmail, u.Email)
-	d.sessions.Put(ctx, keySeal, seal(u.PasswordHash))
-	d.sessions.Put(ctx, keyUsed, d.Now().Unix())
-	token, expiry, err := d.sessions.Commit(ctx)
-	if err != nil {
-		return fmt.Errorf("session: %w", err)
-	}
-	d.sessions.WriteSessionCookie(ctx, w, token, expiry)
+	d.setCookie(w, sessionCookie, token, http.SameSiteLaxMode)
 	return nil
 }
 
 // signOut ends the session and its streams.
 func (d *Desk) signOut(w http.ResponseWriter, r *http.Request) error {
-	d.streams.end(d.token(r))
-	if err := d.sessions.Destroy(r.Context()); err != nil {
-		return fmt.Errorf("session: %w", err)
+	token := d.token(r)
+	d.streams.end(token)
+	if err := d.Store.LeaveSession(r.Context(), token); err != nil {
+		return err
 	}
-	d.sessions.WriteSessionCookie(r.Context(), w, "", time.Time{})
+	d.setCookie(w, sessionCookie, "", http.SameSiteLaxMode)
 	http.Redirect(w, r, "/desk/sign-in?out", http.StatusSeeOther)
 	return nil
 }

@@ -47,8 +47,8 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := statementsPage{frame: f, Many: len(d.Sites) > 1}
-	for _, s := range d.Sites {
+	page := statementsPage{frame: f, Many: d.as(r).many()}
+	for _, s := range d.as(r).seen() {
 		site := statementSite{ID: s.ID, Name: s.Name, Zone: zoneWords(s.TimeZone), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
 		first, end := dayOf(s, d.Now(), 1-statementDays), dayOf(s, d.Now(), 1)
 		all, err := d.Store.Statement(r.Context(), s.ID, first, end, s.rules())
@@ -145,9 +145,9 @@ var told = map[handoff.Told]string{handoff.ToldInTime: "in time", handoff.ToldLa
 //
 //	404  no such site, or no such day
 func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
-	s, ok := d.sites[r.PathValue("site")]
-	if !ok {
-		return handoff.ErrNotFound
+	s, err := d.as(r).site(handoff.RoleViewer, r.PathValue("site"))
+	if err != nil {
+		return err
 	}
 	t, err := time.ParseInLocation(time.DateOnly, r.PathValue("day"), s.TimeZone)
 	if err != nil {
@@ -162,7 +162,7 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := statementPage{frame: f, Sentence: visible(st.Sentence()), Notes: st.Notes(s.TimeZone), Zone: zoneWords(s.TimeZone)}
-	if len(d.Sites) > 1 {
+	if d.as(r).many() {
 		page.Site = s.Name
 	}
 	rules := st.ByRule()
@@ -204,8 +204,11 @@ func madeAt(t time.Time, s Site) moment { return newMoment(t, t.In(s.TimeZone).F
 //	303  back to the statements
 //	404  no such site, or its list is not read
 func (d *Desk) sweepNow(w http.ResponseWriter, r *http.Request) error {
-	s, ok := d.sites[r.PathValue("site")]
-	if !ok || !s.Swept {
+	s, err := d.as(r).site(handoff.RoleOperator, r.PathValue("site"))
+	if err != nil {
+		return err
+	}
+	if !s.Swept {
 		return handoff.ErrNotFound
 	}
 	if err := d.Store.StartSweep(r.Context(), s.ID); err != nil {

@@ -1,0 +1,180 @@
+package desk
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// maxForm bounds the desk's own forms, in bytes.
+const maxForm = 16 << 10
+
+// readForm reads a form of the desk.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("form: %w: %w", handoff.ErrInvalid, err)
+	}
+	return nil
+}
+
+// done leads back to a page, which says what was done.
+func done(w http.ResponseWriter, r *http.Request, page, what string) error {
+	http.Redirect(w, r, page+"?done="+what, http.StatusSeeOther)
+	return nil
+}
+
+// said are the sentences for what was done.
+var said = map[string]string{
+	"password": "Your password is changed, and your other sessions are ended.",
+	"session":  "The session is ended.",
+	"others":   "Your other sessions are ended.",
+	"key":      "The passkey is added. You can sign in with it from now on.",
+	"no-key":   "The passkey is removed. Delete it in your browser or on your key too.",
+	"access":   "The change counts from now on.",
+	"out":      "Their sessions are ended.",
+	"removed":  "The account is removed.",
+	"revoked":  "The invitation is taken back: its link leads nowhere.",
+}
+
+type accountPage struct {
+	frame
+	Email       string
+	Access      string // what they may do, in words
+	HasPassword bool
+	Sessions    []sessionRow
+	Passkeys    []passkeyRow
+	Here        bool   // passkeys can be made for the host of this page
+	Elsewhere   string // where they can; empty: nowhere
+	Notice      string
+	Problem     string // with the password
+}
+
+// A sessionRow is one session in a list.
+type sessionRow struct {
+	ID      string
+	Agent   string
+	Created moment
+	Used    moment
+	This    bool
+}
+
+// A passkeyRow is one passkey in a list.
+type passkeyRow struct {
+	ID, Name, Host string
+	Created, Used  moment
+}
+
+// account shows who is signed in, where, and with what.
+func (d *Desk) account(w http.ResponseWriter, r *http.Request) error {
+	return d.accountPage(w, r, http.StatusOK, "")
+}
+
+func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+	o := operatorOf(r)
+	f, err := d.frame(r.Context(), r, "account", "Your account")
+	if err != nil {
+		return err
+	}
+	page := accountPage{
+		frame: f, Email: o.Email, Access: d.access(o.User), HasPassword: o.PasswordHash != "",
+		Notice: said[r.URL.Query().Get("done")], Problem: problem,
+	}
+	if problem != "" {
+		page.Title, page.Notice, page.Live = "Error: "+page.Title, "", false
+	}
+	sessions, err := d.Store.Sessions(r.Context(), o.Email)
+	if err != nil {
+		return err
+	}
+	for _, s := range sessions {
+		page.Sessions = append(page.Sessions, d.sessionRow(s, o.session.ID))
+	}
+	keys, err := d.Store.Passkeys(r.Context(), o.Email)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		row := passkeyRow{ID: k.ID, Name: k.Name, Host: k.Host, Created: d.when(k.CreatedAt)}
+		if !k.UsedAt.IsZero() {
+			row.Used = d.when(k.UsedAt)
+		}
+		page.Passkeys = append(page.Passkeys, row)
+	}
+	_, page.Here = d.party(r)
+	page.Keys, page.Elsewhere = page.Here, d.elsewhere(r)
+	return d.render(w, status, "account", page)
+}
+
+func (d *Desk) sessionRow(s store.Session, this string) sessionRow {
+	return sessionRow{ID: s.ID, Agent: visible(s.Agent), Created: d.when(s.CreatedAt), Used: d.when(s.UsedAt), This: s.ID == this}
+}
+
+// when is a time that is of no site: in the zone of the sites if they have one in common.
+func (d *Desk) when(t time.Time) moment {
+	zone := time.UTC
+	for i, s := range d.Sites {
+		if i > 0 && s.TimeZone.String() != zone.String() {
+			zone = time.UTC
+			break
+		}
+		zone = s.TimeZone
+	}
+	return soon(t, d.Now(), zone)
+}
+
+// changePassword takes the present password and another one.
+//
+//	303  changed; all other sessions are ended
+//	422  the present one is wrong, or the other one no good
+func (d *Desk) changePassword(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	o := operatorOf(r)
+	if o.PasswordHash != "" {
+		d.pause(r.Context(), d.slowness(o.Email))
+		same, err := d.verify(r.Context(), o.PasswordHash, r.PostForm.Get("current"))
+		if err != nil {
+			return err
+		}
+		if !same {
+			if err := d.refused(r.Context(), o.Email, true); err != nil {
+				return err
+			}
+			return d.accountPage(w, r, http.StatusUnprocessableEntity, "Your present password is not right.")
+		}
+	}
+	hash, err := HashPassword(r.PostForm.Get("password"))
+	if err != nil {
+		return d.accountPage(w, r, http.StatusUnprocessableEntity, handoff.WordsOf(err))
+	}
+	if err := d.Store.SetPassword(r.Context(), o.Actor(), o.Email, hash, o.session.ID); err != nil {
+		return err
+	}
+	return done(w, r, "/desk/account", "password")
+}
+
+// endSession ends one of one's own sessions.
+func (d *Desk) endSession(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	o := operatorOf(r)
+	if err := d.Store.EndSession(r.Context(), o.Actor(), o.Email, clip(r.PostForm.Get("id"), 64)); err != nil {
+		return err
+	}
+	return done(w, r, "/desk/account", "session")
+}
+
+// endOtherSessions ends all of one's own sessions but this one.
+func (d *Desk) endOtherSessions(w http.ResponseWriter, r *http.Request) error {
+	o := operatorOf(r)
+	if _, err := d.Store.EndSessions(r.Context(), o.Actor(), o.Email, o.session.ID); err != nil {
+		return err
+	}
+	return done(w, r, "/desk/account", "others")
+}

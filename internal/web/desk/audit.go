@@ -1,0 +1,213 @@
+package desk
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+)
+
+// auditPageSize is how many acts a page shows, and exportBatch how many an export reads
+// at once.
+const (
+	auditPageSize = 100
+	exportBatch   = 500
+)
+
+type auditPage struct {
+	frame
+	Acts     []actRow
+	Actions  []string // to filter by
+	Actor    string
+	Action   string
+	Subject  string
+	Filtered bool
+	All      bool // also what is of no site is shown
+	Many     bool // there are several sites
+	Newest   string
+	Older    string
+	CSV      string
+	Lines    string
+}
+
+// An actRow is one act in the list.
+type actRow struct {
+	At      moment
+	Actor   string
+	Action  string
+	Site    string
+	Subject string
+	Link    string // to the subject; empty: it has no page
+	Detail  string
+}
+
+// acts lists acts: owners see all, others what was done to the sites that they see.
+func (q reader) acts(ctx context.Context, f store.AuditFilter) ([]handoff.Act, error) {
+	if !q.actor.May(handoff.RoleOwner) || q.actor.Sites != nil {
+		f.Sites = []string{}
+		for _, s := range q.seen() {
+			f.Sites = append(f.Sites, s.ID)
+		}
+	}
+	return q.Store.Audit(ctx, f)
+}
+
+func readAuditFilter(v url.Values) (store.AuditFilter, error) {
+	f := store.AuditFilter{
+		Actor: strings.TrimSpace(v.Get("actor")), Action: v.Get("action"), Subject: strings.TrimSpace(v.Get("subject")), Before: v.Get("before"),
+	}
+	for _, s := range []string{f.Actor, f.Action, f.Subject, f.Before} {
+		if len(s) > handoff.MaxEmail || strings.ContainsRune(s, 0) {
+			return f, fmt.Errorf("filter: %w", handoff.ErrInvalid)
+		}
+	}
+	return f, nil
+}
+
+// auditAddress is where the log is shown, or exported, with a filter.
+func auditAddress(path string, f store.AuditFilter) string {
+	v := url.Values{}
+	for name, value := range map[string]string{"actor": f.Actor, "action": f.Action, "subject": f.Subject, "before": f.Before} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
+
+// audit shows what people did, the newest first.
+func (d *Desk) audit(w http.ResponseWriter, r *http.Request) error {
+	f, err := readAuditFilter(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	see := d.as(r)
+	f.Limit = auditPageSize + 1
+	acts, err := see.acts(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	page := auditPage{Actor: f.Actor, Action: f.Action, Subject: f.Subject, Many: see.many(), All: see.actor.May(handoff.RoleOwner)}
+	if page.frame, err = d.frame(r.Context(), r, "audit", "Audit log"); err != nil {
+		return err
+	}
+	page.Live = false // what is filled in must stay as it is
+	if page.Actions, err = d.Store.AuditActions(r.Context()); err != nil {
+		return err
+	}
+	if f.Before != "" {
+		first := f
+		first.Before = ""
+		page.Newest = auditAddress("/desk/audit", first)
+	}
+	if len(acts) > auditPageSize {
+		acts = acts[:auditPageSize]
+		f.Before = acts[auditPageSize-1].ID
+		page.Older = auditAddress("/desk/audit", f)
+	}
+	f.Before = ""
+	page.Filtered = f.Actor+f.Action+f.Subject != ""
+	page.CSV, page.Lines = auditAddress("/desk/audit/export.csv", f), auditAddress("/desk/audit/export.jsonl", f)
+	for _, a := range acts {
+		page.Acts = append(page.Acts, d.actRow(a))
+	}
+	return d.render(w, http.StatusOK, "audit", page)
+}
+
+func (d *Desk) actRow(a handoff.Act) actRow {
+	row := actRow{At: d.when(a.At), Actor: visible(a.Actor), Action: a.Action, Subject: visible(a.Subject), Detail: visible(a.Detail)}
+	if a.Site != "" {
+		row.Site = d.siteOf(a.Site).Name
+	}
+	switch kind, _, _ := strings.Cut(a.Subject, "_"); kind {
+	case "lead":
+		row.Link = "/desk/leads/" + url.PathEscape(a.Subject)
+	case "fail":
+		row.Link = "/desk/failures/" + url.PathEscape(a.Subject)
+	}
+	return row
+}
+
+// auditCSV sends the log as a table.
+func (d *Desk) auditCSV(w http.ResponseWriter, r *http.Request) error {
+	out := csv.NewWriter(w)
+	return d.export(w, r, "csv", "text/csv; charset=utf-8", func() error {
+		return out.Write([]string{"id", "at", "actor", "action", "site", "subject", "detail"})
+	}, func(a handoff.Act) error {
+		row := []string{a.ID, a.At.Format(time.RFC3339Nano), a.Actor, a.Action, a.Site, a.Subject, a.Detail}
+		for i, cell := range row {
+			row[i] = inert(cell)
+		}
+		return out.Write(row)
+	}, func() error { out.Flush(); return out.Error() })
+}
+
+// inert keeps spreadsheets from taking a text for a formula.
+func inert(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// auditLines sends the log as JSON, an act a line.
+func (d *Desk) auditLines(w http.ResponseWriter, r *http.Request) error {
+	out := json.NewEncoder(w)
+	nothing := func() error { return nil }
+	return d.export(w, r, "jsonl", "application/jsonl; charset=utf-8", nothing, func(a handoff.Act) error { return out.Encode(a) }, nothing)
+}
+
+// export sends all acts that the filter of an address chooses, batch by batch, and is an
+// act itself. What breaks off is no whole file: the connection ends without one.
+func (d *Desk) export(w http.ResponseWriter, r *http.Request, ext, contentType string, begin func() error, write func(handoff.Act) error, flush func() error) error {
+	f, err := readAuditFilter(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "audit.export", Detail: ext}); err != nil {
+		return err
+	}
+	f.Limit, f.Before = exportBatch, ""
+	acts, err := d.as(r).acts(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Disposition", `attachment; filename="handoff-audit-`+d.Now().UTC().Format(time.DateOnly)+"."+ext+`"`)
+	connection := http.NewResponseController(w)
+	err = begin()
+	for err == nil && len(acts) > 0 {
+		_ = connection.SetWriteDeadline(time.Now().Add(streamWrite)) // a test's recorder has none
+		for _, a := range acts {
+			if err == nil {
+				err = write(a)
+			}
+		}
+		if err == nil {
+			err = flush()
+		}
+		f.Before = acts[len(acts)-1].ID
+		if len(acts) < exportBatch || err != nil {
+			break
+		}
+		acts, err = d.as(r).acts(r.Context(), f)
+	}
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		d.Log.Error("desk: an export broke off", "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
