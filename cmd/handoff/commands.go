@@ -138,7 +138,11 @@ func (c leadsListCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	leads, err := db.Leads(e.ctx, store.LeadFilter{Site: c.Site, Stage: handoff.Stage(c.Stage), Limit: c.Limit})
+	var sites []string
+	if c.Site != "" {
+		sites = []string{c.Site}
+	}
+	leads, err := db.Leads(e.ctx, store.LeadFilter{Sites: sites, Stage: handoff.Stage(c.Stage), Limit: c.Limit})
 	if err != nil {
 		return err
 	}
@@ -181,7 +185,7 @@ func (c leadsShowCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	d, err := db.Lead(e.ctx, handoff.LeadID(c.ID))
+	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
 	if err != nil {
 		return notFound(err, "lead "+c.ID)
 	}

@@ -142,3 +142,6 @@ func (db *DB) Tend(ctx context.Context) error {
 	_, err := db.read.ExecContext(ctx, db.engine.tend)
 	return err
 }
+
+// Raw opens a store as it is, and starts nothing.
+func Raw(url string) (*DB, error) { return connect(url, Options{}) }

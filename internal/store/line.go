@@ -206,8 +206,10 @@ const longestRest = 50 * time.Millisecond
 
 // unavailable marks an error of the database, unless it is one of handoff's.
 func unavailable(err error) error {
-	if errors.Is(err, handoff.ErrNotFound) || errors.Is(err, handoff.ErrInvalid) || errors.Is(err, handoff.ErrUnavailable) {
-		return err
+	for _, ours := range []error{handoff.ErrNotFound, handoff.ErrInvalid, handoff.ErrForbidden, handoff.ErrConflict, handoff.ErrUnavailable} {
+		if errors.Is(err, ours) {
+			return err
+		}
 	}
 	return fmt.Errorf("store: %w: %w", handoff.ErrUnavailable, err)
 }

@@ -52,7 +52,7 @@ func (d *Desk) lead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return handoff.ErrNotFound
 	}
-	l, err := d.Store.Lead(r.Context(), id)
+	l, err := d.Store.Lead(r.Context(), actorOf(r).Sites, id)
 	if err != nil {
 		return err
 	}

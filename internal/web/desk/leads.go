@@ -69,11 +69,15 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	leads, err := d.Store.Leads(ctx, store.LeadFilter{Site: q.site, Stage: q.stage, Limit: pageSize + 1, Before: q.lead, BeforeAt: q.at})
+	sites := actorOf(r).Sites
+	if q.site != "" {
+		sites = []string{q.site}
+	}
+	leads, err := d.Store.Leads(ctx, store.LeadFilter{Sites: sites, Stage: q.stage, Limit: pageSize + 1, Before: q.lead, BeforeAt: q.at})
 	if err != nil {
 		return err
 	}
-	counts, err := d.Store.Count(ctx, q.site)
+	counts, err := d.Store.Count(ctx, sites)
 	if err != nil {
 		return err
 	}
@@ -92,22 +96,18 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 	if q.stage != "" {
 		page.Filtered = label(string(q.stage))
 	}
-	from, err := d.Store.FirstTouch(ctx, leads)
-	if err != nil {
-		return err
-	}
 	for _, l := range leads {
-		page.Leads = append(page.Leads, d.row(l, from[l.ID]))
+		page.Leads = append(page.Leads, d.row(l))
 	}
 	page.Zone = d.oneZone(q.site)
 	return d.render(w, http.StatusOK, "leads", page)
 }
 
-func (d *Desk) row(l store.LeadSummary, from handoff.Context) leadRow {
+func (d *Desk) row(l store.LeadSummary) leadRow {
 	site, now := d.siteOf(l.Site), d.Now()
 	row := leadRow{
 		ID: l.ID, Name: l.Name, Email: l.Email, Service: site.service(l.Service), Site: site.Name,
-		Stage: site.stage(l.Stage), Source: source(from), Submitted: soon(l.CreatedAt, now, site.TimeZone),
+		Stage: site.stage(l.Stage), Source: l.Source, Submitted: soon(l.CreatedAt, now, site.TimeZone),
 	}
 	if next := nextCall(l.Bookings, now); next != nil {
 		row.Next = soon(next.Start, now, site.TimeZone)

@@ -35,7 +35,7 @@ type frame struct {
 
 // frame fills the frame of a page for who is signed in.
 func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string) (frame, error) {
-	counts, err := d.Store.Count(ctx, "")
+	open, err := d.Store.OpenFailures(ctx, actorOf(r).Sites)
 	if err != nil {
 		return frame{}, err
 	}
@@ -44,7 +44,7 @@ func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string
 	if name == "" {
 		name = o.Email
 	}
-	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true}, nil
+	return frame{Title: title, Operator: name, Section: section, Failures: open, Live: true}, nil
 }
 
 var pages = func() map[string]*template.Template {

@@ -83,7 +83,7 @@ func sentItem(site Site, s handoff.Submission, first bool) timelineItem {
 		item.Title = "Form sent again, with other answers"
 	}
 	item.Detail = append(item.Detail, site.service(s.Service))
-	if from := source(s.Context); from != "" {
+	if from := s.Context.Source(); from != handoff.DirectSource {
 		item.Detail = append(item.Detail, "from "+from)
 	}
 	return item
