@@ -37,7 +37,7 @@ type fixture struct {
 	dec   *jsontext.Decoder
 	enc   *jsontext.Encoder
 	seen  map[string]int // the number of each value, by kind and value
-	count map[string]int    // of each kind
+	count map[string]int // of each kind
 }
 
 // value writes the value that comes next, which has a name; chosen says that people

@@ -34,11 +34,13 @@ type Site struct {
 	// EventTypes tells which service each of Cal.com's event types is for
 	// (number → slug). Nil: no booking is noted as one of another service.
 	EventTypes map[int64]string
-	Swept      bool                 // Cal.com's list of bookings is read
-	Ignore     []handoff.IgnoreRule // by which bookings need nobody
-	Letters    []Letter             // to who did not book
-	Reminds    bool                 // they are sent
-	Quiet      string               // hours in which none are, in words; empty: at any
+	// BookingLink is where the visitor who sent a submission books. Nil: no link is shown.
+	BookingLink func(handoff.SubmissionID) string
+	Swept       bool                 // Cal.com's list of bookings is read
+	Ignore      []handoff.IgnoreRule // by which bookings need nobody
+	Letters     []Letter             // to who did not book
+	Reminds     bool                 // they are sent
+	Quiet       string               // hours in which none are, in words; empty: at any
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -117,7 +119,17 @@ func (d *Desk) routes() http.Handler {
 	mux.Handle("POST /desk/sign-out", d.session(d.signOut))
 	mux.Handle("GET /desk/events", d.session(d.signedIn(d.events)))
 	mux.Handle("GET /desk/{$}", d.session(d.signedIn(d.leads)))
+	mux.Handle("GET /desk/leads.csv", d.session(d.signedIn(d.export)))
+	mux.Handle("GET /desk/board", d.session(d.signedIn(d.board)))
+	mux.Handle("POST /desk/views", d.session(d.signedIn(d.saveView)))
+	mux.Handle("POST /desk/views/delete", d.session(d.signedIn(d.deleteView)))
 	mux.Handle("GET /desk/leads/{id}", d.session(d.signedIn(d.lead)))
+	mux.Handle("GET /desk/leads/{id}/received/{fact}", d.session(d.signedIn(d.received)))
+	mux.Handle("POST /desk/leads/{id}/stage", d.session(d.signedIn(d.setStage)))
+	mux.Handle("POST /desk/leads/{id}/stage/undo", d.session(d.signedIn(d.undoStage)))
+	mux.Handle("POST /desk/leads/{id}/notes", d.session(d.signedIn(d.addNote)))
+	mux.Handle("POST /desk/leads/{id}/notes/{note}/delete", d.session(d.signedIn(d.deleteNote)))
+	mux.Handle("GET /desk/keys", d.session(d.signedIn(d.keys)))
 	mux.Handle("GET /desk/failures", d.session(d.signedIn(d.failures)))
 	mux.Handle("GET /desk/failures/{id}", d.session(d.signedIn(d.failure)))
 	mux.Handle("GET /desk/statements", d.session(d.signedIn(d.statements)))

@@ -28,7 +28,7 @@ const assetsPath = "/desk/assets/"
 type frame struct {
 	Title    string
 	Operator string // who is signed in; empty: nobody
-	Section  string // of the navigation: "leads", "failures", "statements" or "reminders"
+	Section  string // of the navigation: "leads", "board", "failures", "statements" or "reminders"
 	Failures int    // open ones of all sites
 	Live     bool   // desk.js keeps the page fresh
 }
@@ -54,7 +54,7 @@ var pages = func() map[string]*template.Template {
 		"times": times,
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "error"} {
+	for _, name := range []string{"sign-in", "leads", "board", "lead", "received", "keys", "failures", "failure", "statements", "statement", "reminders", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all
