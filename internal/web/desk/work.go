@@ -44,14 +44,16 @@ func (d *Desk) setStage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.Store.SetStage(r.Context(), actorOf(r), site.ID, id, handoff.Stage(v.Get("from")), handoff.Stage(v.Get("to")), site.Pipeline); err != nil {
-		return err
-	}
-	to := leadAddress(id)
+	back := leadAddress(id)
 	if v.Get("back") == "board" {
-		to = boardAddress(site.ID)
+		back = boardAddress(site.ID)
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	if from, to := handoff.Stage(v.Get("from")), handoff.Stage(v.Get("to")); from != to { // who presses the button and chose nothing wants nothing
+		if _, err := d.Store.SetStage(r.Context(), actorOf(r), site.ID, id, from, to, site.Pipeline); err != nil {
+			return err
+		}
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
 }
 

@@ -72,6 +72,9 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	if p := v.post(path+"/stage", form); p.header.Get("Location") != "/desk/board?site=brightwater" {
 		t.Errorf("from the board it leads to %q", p.header.Get("Location"))
 	}
+	if p := v.post(path+"/stage", url.Values{"site": {"brightwater"}, "from": {"lost"}, "to": {"lost"}}); p.status != 303 || len(b.read(s.Lead).History) != 4 {
+		t.Errorf("to where it stands: %d, %+v", p.status, b.read(s.Lead).History)
+	}
 	form = url.Values{"site": {"brightwater"}, "from": {"lost"}, "to": {"nonsense"}}
 	if p := v.post(path+"/stage", form); p.status != 400 {
 		t.Errorf("no such stage: %d", p.status)
@@ -257,18 +260,18 @@ func TestExport(t *testing.T) {
 func TestSavedViews(t *testing.T) {
 	b := newBench(t)
 	v, other := b.signedIn(), b.as(handoff.RoleViewer)
-	p := v.post("/desk/views", url.Values{"name": {"Won by <i>search</i>"}, "query": {"q=ada&stage=won&before=nonsense_x&evil=1"}})
+	p := v.post("/desk/views", url.Values{"view": {"Won by <i>search</i>"}, "query": {"q=ada&stage=won&before=nonsense_x&evil=1"}})
 	if p.status != 400 {
 		t.Errorf("a query that is not one: %d", p.status)
 	}
-	p = v.post("/desk/views", url.Values{"name": {"Won by <i>search</i>"}, "query": {"q=ada&stage=won&evil=1"}})
+	p = v.post("/desk/views", url.Values{"view": {"Won by <i>search</i>"}, "query": {"q=ada&stage=won&evil=1"}})
 	if p.status != 303 || p.header.Get("Location") != "/desk/?q=ada&stage=won" {
 		t.Errorf("answered %d, to %q", p.status, p.header.Get("Location"))
 	}
 	contains(t, v.page("/desk/"), `<a href="/desk/?q=ada&amp;stage=won"><bdi>Won by &lt;i&gt;search&lt;/i&gt;</bdi></a>`)
 	contains(t, v.page("/desk/?stage=won&q=ada"), `/desk/views/delete`)
 	lacks(t, other.page("/desk/"), "Won by")
-	name := url.Values{"name": {"Won by <i>search</i>"}}
+	name := url.Values{"view": {"Won by <i>search</i>"}}
 	if p := other.post("/desk/views/delete", name); p.status != 404 {
 		t.Errorf("somebody else's: %d", p.status)
 	}
