@@ -99,12 +99,17 @@ const few = 2000
 
 // leadsOf lists leads of one site, without their bookings.
 func (db *DB) leadsOf(ctx context.Context, site string, f LeadFilter, terms []term) ([]handoff.Lead, error) {
-	equal := f.equal()
-	way, err := db.way(ctx, site, equal, terms)
+	way, err := db.way(ctx, site, f.equal(), terms)
 	if err != nil {
 		return nil, err
 	}
-	var args []any
+	query, args := listQuery(site, f, terms, way)
+	rows, err := db.read.QueryContext(ctx, query, args...)
+	return collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+}
+
+// listQuery reads a list of one site by a way.
+func listQuery(site string, f LeadFilter, terms []term, way way) (query string, args []any) {
 	arg := func(v any) string {
 		args = append(args, v)
 		return fmt.Sprintf("$%d", len(args))
@@ -112,10 +117,10 @@ func (db *DB) leadsOf(ctx context.Context, site string, f LeadFilter, terms []te
 	from, where := "leads l", "l.site = "+arg(site)
 	if way.term != nil {
 		// SQLite keeps this order.
-		from = `(SELECT DISTINCT lead_id FROM words WHERE site = $1 AND ` + way.term.ranges(arg) + `) w CROSS JOIN leads l`
+		from = `(SELECT DISTINCT lead_id FROM (` + way.term.matches(arg) + `) some_words) w CROSS JOIN leads l`
 		where += ` AND l.id = w.lead_id`
 	}
-	for _, e := range equal {
+	for _, e := range f.equal() {
 		column := "l." + e.column
 		if e.column != way.column {
 			column = "(" + column + " || '')" // by no index of its own
@@ -131,8 +136,7 @@ func (db *DB) leadsOf(ctx context.Context, site string, f LeadFilter, terms []te
 	if at, id := f.before(); !at.IsZero() {
 		where += " AND (l.created_at, l.id) < (" + arg(stamp{at}) + ", " + arg(id) + ")"
 	}
-	rows, err := db.read.QueryContext(ctx, `SELECT `+leadColumns+` FROM `+from+` WHERE `+where+` ORDER BY l.created_at DESC, l.id DESC LIMIT `+arg(f.Limit), args...)
-	return collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+	return `SELECT ` + leadColumns + ` FROM ` + from + ` WHERE ` + where + ` ORDER BY l.created_at DESC, l.id DESC LIMIT ` + arg(f.Limit), args
 }
 
 // An equality is a column that must have a value, by an index of its own.
@@ -183,11 +187,11 @@ func (db *DB) way(ctx context.Context, site string, equal []equality, terms []te
 	}
 	for _, t := range terms {
 		args := []any{site}
-		where := t.ranges(func(v any) string {
+		query := t.matches(func(v any) string {
 			args = append(args, v)
 			return fmt.Sprintf("$%d", len(args))
 		})
-		n, err := db.count(ctx, few, `SELECT 1 FROM words WHERE site = $1 AND `+where, args...)
+		n, err := db.count(ctx, few, query, args...)
 		if err != nil {
 			return w, err
 		}

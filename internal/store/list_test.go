@@ -228,3 +228,60 @@ func TestFillIn(t *testing.T) {
 		}
 	})
 }
+
+// Every list goes by an index that has the site in front, and by the one that fewest
+// leads have; without a search nothing is sorted, so that a page costs the same however
+// many leads there are.
+func TestListsGoByIndexes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		pipeline := handoff.DefaultPipeline()
+		for i := range 3000 {
+			s := intake(i)
+			pipeline.On[handoff.Submitted] = "new"
+			if i%1000 == 0 {
+				pipeline.On[handoff.Submitted], s.Service = "won", "rare"
+			}
+			_, err := db.CreateLead(t.Context(), s, pipeline)
+			db.must(err)
+		}
+		if db.path == "" { // PostgreSQL, which has statistics, and would rather read a small table than an index
+			db.must(db.Exec(t.Context(), "ANALYZE"))
+			db.Close()
+			db.url += "&enable_seqscan=off"
+			db.open()
+		}
+		day := db.now().Add(-time.Hour)
+		for name, c := range map[string]struct {
+			filter store.LeadFilter
+			index  string
+			sorts  bool
+		}{
+			"all":               {store.LeadFilter{}, "leads_newest", false},
+			"of days":           {store.LeadFilter{From: day, To: day.Add(24 * time.Hour)}, "leads_newest", false},
+			"a stage":           {store.LeadFilter{Stage: "new"}, "leads_by_stage", false},
+			"a service":         {store.LeadFilter{Service: "boiler"}, "leads_by_service", false},
+			"a source":          {store.LeadFilter{Source: "source3"}, "leads_by_source", false},
+			"a rare service":    {store.LeadFilter{Stage: "new", Service: "rare"}, "leads_by_service", false},
+			"a rare stage":      {store.LeadFilter{Stage: "won", Service: "boiler", Search: "a"}, "leads_by_stage", false},
+			"a page":            {store.LeadFilter{Stage: "new", Before: "lead_5", BeforeAt: day.Add(2 * time.Hour)}, "leads_by_stage", false},
+			"a rare word":       {store.LeadFilter{Stage: "new", Search: "family17"}, "words", true},
+			"two words":         {store.LeadFilter{Search: "ada family17"}, "words", true},
+			"a word of all":     {store.LeadFilter{Search: "example"}, "leads_newest", false},
+			"and of a stage":    {store.LeadFilter{Stage: "new", Search: "example"}, "leads_by_stage", false},
+			"a telephone's end": {store.LeadFilter{Search: "4729"}, "words", true},
+		} {
+			c.filter.Limit = 51
+			plan, err := db.Plan(t.Context(), site, c.filter)
+			db.must(err)
+			if db.path != "" && !strings.Contains(plan, c.index) {
+				t.Errorf("%s goes not by %s:\n%s", name, c.index, plan)
+			}
+			if sorts := strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") || strings.Contains(plan, "Sort"); sorts && !c.sorts {
+				t.Errorf("%s is sorted:\n%s", name, plan)
+			}
+			if strings.Contains(plan, "SCAN l") || strings.Contains(plan, "SCAN words") || strings.Contains(plan, "Seq Scan on leads") || strings.Contains(plan, "Seq Scan on words") {
+				t.Errorf("%s reads all:\n%s", name, plan)
+			}
+		}
+	})
+}
