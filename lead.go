@@ -3,6 +3,7 @@ package handoff
 import (
 	"fmt"
 	"net/mail"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +50,44 @@ type Context struct {
 	TimeZone string            `json:"timeZone,omitempty"` // IANA name, as the visitor's browser told it
 }
 
+// DirectSource is the source of a visitor of whom nothing is known that led here.
+const DirectSource = "direct"
+
+// maxSource is the length of a source, in bytes.
+const maxSource = 100
+
+// Source says in a word where a visitor came from: the campaign's source, else the
+// host that referred, else DirectSource. It is in small letters, so that what is
+// counted together is spelled alike.
+func (c Context) Source() string {
+	word := func(s string) string {
+		s = strings.Join(strings.Fields(strings.ToLower(s)), " ")
+		if len(s) > maxSource {
+			s = strings.ToValidUTF8(s[:maxSource], "")
+		}
+		return s
+	}
+	if s := word(c.Campaign["utm_source"]); s != "" {
+		return s
+	}
+	if u, err := url.Parse(c.Referrer); err == nil {
+		if s := strings.TrimPrefix(word(u.Hostname()), "www."); s != "" {
+			return s
+		}
+	}
+	return DirectSource
+}
+
+// Digits are the digits of a telephone number as it was typed.
+func Digits(phone string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, phone)
+}
+
 // A Lead is the record that a submission opened.
 type Lead struct {
 	ID        LeadID
@@ -57,6 +96,7 @@ type Lead struct {
 	Name      string
 	Email     string
 	Phone     string
+	Source    string // where the visitor came from (Context.Source); empty: not filled in yet
 	Stage     Stage
 	Manual    *Manual // nil unless a person set the stage
 	CreatedAt time.Time
@@ -72,6 +112,27 @@ type Change struct {
 	Cause   string     `json:"cause"` // ID of an observation, a submission or a decision
 	Note    string     `json:"note"`  // the cause in plain words
 	Booking BookingKey `json:"booking,omitzero"`
+}
+
+// A Note is what a person wrote down about a lead.
+type Note struct {
+	ID     string    `json:"id"` // "note_" and 26 characters
+	At     time.Time `json:"at"`
+	Author string    `json:"author"` // as the audit log has it
+	Text   string    `json:"text"`
+}
+
+// MaxNote is the length of a note, in characters.
+const MaxNote = 5000
+
+// CheckNote returns a note's text as it is kept. The error is ErrInvalid if it is empty,
+// too long or has control characters.
+func CheckNote(text string) (string, error) {
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	if text == "" || tooLong(text, MaxNote) || !printable(text, true) {
+		return "", fmt.Errorf("a note has 1 to %d characters: %w", MaxNote, ErrInvalid)
+	}
+	return text, nil
 }
 
 // Limits of a submission, in characters. What is longer is refused with a

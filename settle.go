@@ -38,8 +38,8 @@ func Remedies(kind FailureKind, reason Reason, booking BookingKey) []Remedy {
 // A ResolutionID names what a person did about failures: "res_" and 26 characters.
 type ResolutionID string
 
-// MaxNote is the longest reason that a person gives, in characters.
-const MaxNote = 500
+// MaxRemark is the longest reason that a person gives, in characters.
+const MaxRemark = 500
 
 // A Suggestion is a lead that a booking may belong to. It is for a person to judge, and
 // never followed by itself.
@@ -138,11 +138,11 @@ func nameWords(name string) []string {
 	return slices.Compact(words)
 }
 
-// CheckNote returns ErrInvalid for a reason that cannot be kept, in words for who wrote
+// CheckRemark returns ErrInvalid for a reason that cannot be kept, in words for who wrote
 // it. An empty one is none, and fine.
-func CheckNote(note string) error {
-	if tooLong(note, MaxNote) || !printable(note, true) {
-		return fmt.Errorf("a reason has %d characters at most, and no control characters: %w", MaxNote, ErrInvalid)
+func CheckRemark(note string) error {
+	if tooLong(note, MaxRemark) || !printable(note, true) {
+		return fmt.Errorf("a reason has %d characters at most, and no control characters: %w", MaxRemark, ErrInvalid)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"handoff"
 	"handoff/internal/calcom/calsim"
+	"handoff/internal/store"
 )
 
 // pictures is the environment variable that names a folder for a picture of each
@@ -67,6 +68,17 @@ func everyPage(t *testing.T, h *house) []look {
 			}
 		}
 	}
+	worked := h.detail(t, twice)
+	note := "Called on Tuesday: the boiler is from 1998, and they have two offers already.\nCall again after the survey."
+	if _, err := h.db.AddNote(t.Context(), handoff.CommandLine, h.siteID, worked.ID, note); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.db.SetStage(t.Context(), handoff.CommandLine, h.siteID, worked.ID, worked.Stage, "won", handoff.DefaultPipeline()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.db.PutView(t.Context(), h.operator, store.View{Name: "From the newsletter", Query: "source=newsletter"}); err != nil {
+		t.Fatal(err)
+	}
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
 	return []look{
 		{name: "home", address: "/"},
@@ -93,7 +105,11 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "privacy", address: "/privacy"},
 		{name: "not-found", address: "/no-such-page", do: func(b *tab) { b.expect("404 (Not Found)") }},
 		{name: "desk-leads", address: "/desk/"},
-		{name: "desk-lead", address: "/desk/leads/" + string(h.detail(t, twice).ID)},
+		{name: "desk-narrowed", address: "/desk/?source=newsletter"},
+		{name: "desk-board", address: "/desk/board"},
+		{name: "desk-keys", address: "/desk/keys"},
+		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
+		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-failures", address: "/desk/failures"},
 		{name: "desk-reminders", address: "/desk/reminders"},
 		{name: "stop", address: "/stop/" + h.stopReference(t, free)},

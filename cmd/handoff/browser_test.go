@@ -293,6 +293,8 @@ func TestBrowser(t *testing.T) {
 		{"forged messages change nothing", forgedMessages},
 		{"the frame is believed nothing", frameIsBelievedNothing},
 		{"the desk moves by itself", deskMovesByItself},
+		{"the board is worked", boardIsWorked},
+		{"keys do what they say", keysDoWhatTheySay},
 		{"the booked page moves by itself", bookedPageMovesByItself},
 		{"pages are for everybody", pagesAreForEverybody},
 	} {

@@ -28,7 +28,7 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Run the whole product with a stand-in for Cal.com."`
 	Serve     serveCmd     `cmd:"" help:"Serve the sites of a configuration."`
 	Init      initCmd      `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
-	Leads     leadsCmd     `cmd:"" help:"Show leads."`
+	Leads     leadsCmd     `cmd:"" help:"Show leads, and work them."`
 	Failures  failuresCmd  `cmd:"" help:"Show the failure queue."`
 	Check     checkCmd     `cmd:"" help:"Look whether the sites work for their visitors. Nothing is changed."`
 	Calcom    calcomCmd    `cmd:"" help:"Set up Cal.com's side, or take it down."`
@@ -117,28 +117,29 @@ Next:
 }
 
 type leadsCmd struct {
-	List leadsListCmd `cmd:"" help:"List leads, the newest first."`
-	Show leadsShowCmd `cmd:"" help:"Show one lead."`
+	List  leadsListCmd  `cmd:"" help:"List leads, the newest first."`
+	Show  leadsShowCmd  `cmd:"" help:"Show one lead."`
+	Stage leadsStageCmd `cmd:"" help:"Move a lead to a stage, or take that back."`
+	Note  leadsNoteCmd  `cmd:"" help:"Write a note about a lead, or delete one."`
 }
 
 type leadsListCmd struct {
 	configFlag
-	JSON  bool   `name:"json" help:"Print JSON."`
-	Site  string `help:"Only of this site."`
-	Stage string `help:"Only in this stage."`
-	Limit int    `help:"How many at most." default:"100"`
+	JSON bool `name:"json" help:"Print JSON."`
+	leadFilter
 }
 
 func (c leadsListCmd) Run(e *environment) error {
-	if c.Limit < 1 || c.Limit > 10000 {
-		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	filter, err := c.filter()
+	if err != nil {
+		return err
 	}
 	db, err := c.storeOf(e, c.Site, handoff.Stage(c.Stage))
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	leads, err := db.Leads(e.ctx, store.LeadFilter{Site: c.Site, Stage: handoff.Stage(c.Stage), Limit: c.Limit})
+	leads, err := db.Leads(e.ctx, filter)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func (c leadsShowCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	d, err := db.Lead(e.ctx, handoff.LeadID(c.ID))
+	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
 	if err != nil {
 		return notFound(err, "lead "+c.ID)
 	}
@@ -192,6 +193,10 @@ func (c leadsShowCmd) Run(e *environment) error {
 	fmt.Fprintln(e.out, "\nBookings:")
 	for _, b := range d.Bookings {
 		fmt.Fprintf(e.out, "  %s  %s  %s\n", b.BookingKey, b.Status, when(b.Start))
+	}
+	fmt.Fprintln(e.out, "\nNotes:")
+	for _, n := range d.Notes {
+		fmt.Fprintf(e.out, "  %s  %s  %s: %s\n", when(n.At), n.ID, oneLine(n.Author), oneLine(n.Text))
 	}
 	fmt.Fprintln(e.out, "\nHistory:")
 	for _, h := range d.History {

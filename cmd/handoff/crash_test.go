@@ -196,7 +196,7 @@ func (in *sites) between(t *testing.T, enquiries []*enquiry) (pending, answered 
 			continue
 		}
 		answered++
-		l, err := db.Lead(t.Context(), e.lead)
+		l, err := db.Lead(t.Context(), nil, e.lead)
 		if err != nil {
 			t.Fatal(err)
 		}

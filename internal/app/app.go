@@ -93,7 +93,8 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 		origins = append(origins, originOf(s.Content.URL))
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
-			Swept: s.API != nil && s.API.Key != "", Ignore: s.Ignore,
+			BookingLink: func(id handoff.SubmissionID) string { return s.Content.URL + "/book/" + wc.Keys.Sign(s.ID, id) },
+			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 		})
 	}

@@ -302,6 +302,16 @@ func (c *Config) CheckFilter(site string, stage handoff.Stage) error {
 	return nil
 }
 
+// Pipeline is a site's; of one that the configuration does not name, the default.
+func (c *Config) Pipeline(site string) handoff.Pipeline {
+	for i := range c.Sites {
+		if c.Sites[i].ID == site {
+			return c.Sites[i].pipeline()
+		}
+	}
+	return handoff.DefaultPipeline()
+}
+
 // hosts are the names under which the site is asked for.
 func (s *SiteConfig) hosts() []string {
 	var out []string

@@ -21,12 +21,14 @@ type LeadView struct {
 	Name        string           `json:"name"`
 	Email       string           `json:"email"`
 	Phone       string           `json:"phone"`
+	Source      string           `json:"source"`
 	Stage       handoff.Stage    `json:"stage"`
 	CreatedAt   time.Time        `json:"created_at"`
 	UpdatedAt   time.Time        `json:"updated_at"`
 	Submissions []SubmissionView `json:"submissions"`
 	Bookings    []BookingView    `json:"bookings"`
 	History     []ChangeView     `json:"history"`
+	Notes       []handoff.Note   `json:"notes"`
 	Reminders   []ReminderView   `json:"reminders"`
 }
 
@@ -73,9 +75,9 @@ type ChangeView struct {
 // ViewLead makes the view of a lead.
 func ViewLead(d store.LeadDetail) LeadView {
 	v := LeadView{
-		ID: d.ID, Site: d.Site, Service: d.Service, Name: d.Name, Email: d.Email, Phone: d.Phone, Stage: d.Stage,
+		ID: d.ID, Site: d.Site, Service: d.Service, Name: d.Name, Email: d.Email, Phone: d.Phone, Source: d.Source, Stage: d.Stage,
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
-		Submissions: []SubmissionView{}, Bookings: []BookingView{}, History: []ChangeView{}, Reminders: []ReminderView{},
+		Notes: append([]handoff.Note{}, d.Notes...), Submissions: []SubmissionView{}, Bookings: []BookingView{}, History: []ChangeView{}, Reminders: []ReminderView{},
 	}
 	for _, r := range d.Reminders {
 		v.Reminders = append(v.Reminders, ReminderView(r))
@@ -93,9 +95,14 @@ func ViewLead(d store.LeadDetail) LeadView {
 		})
 	}
 	for _, c := range d.History {
-		v.History = append(v.History, ChangeView{At: c.At, From: c.From, To: c.To, Cause: c.Cause, Note: c.Note})
+		v.History = append(v.History, ViewChange(c))
 	}
 	return v
+}
+
+// ViewChange makes the view of one step of a lead's stage.
+func ViewChange(c handoff.Change) ChangeView {
+	return ChangeView{At: c.At, From: c.From, To: c.To, Cause: c.Cause, Note: c.Note}
 }
 
 func known(t time.Time) *time.Time {

@@ -112,7 +112,7 @@ func (f *office) work() {
 
 func (f *office) want(id handoff.LeadID, stage handoff.Stage, statuses ...handoff.Status) {
 	f.t.Helper()
-	d, err := f.db.Lead(f.t.Context(), id)
+	d, err := f.db.Lead(f.t.Context(), nil, id)
 	if err != nil {
 		f.t.Fatal(err)
 	}

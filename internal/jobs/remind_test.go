@@ -113,7 +113,7 @@ func TestMailServerDecides(t *testing.T) {
 			b.answer = tt.answer
 			f.reminded(0)
 			f.reminded(0)
-			if d, err := f.db.Lead(t.Context(), dana); err != nil || len(d.Reminders) != 1 || d.Reminders[0].State != tt.state {
+			if d, err := f.db.Lead(t.Context(), nil, dana); err != nil || len(d.Reminders) != 1 || d.Reminders[0].State != tt.state {
 				t.Errorf("%+v, %v", d.Reminders, err)
 			}
 			b.answer = nil

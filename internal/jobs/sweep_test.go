@@ -63,7 +63,7 @@ func TestSweepFindsWhatWasLost(t *testing.T) {
 	f.book(foreign, "mallory", "")
 	f.sweep(n+1, n)
 	for i, id := range leads {
-		d, err := f.db.Lead(t.Context(), id)
+		d, err := f.db.Lead(t.Context(), nil, id)
 		if err != nil || d.Stage != "booked" || len(d.Bookings) != 1 || d.Bookings[0].UID != uids[i] || len(d.History) != 2 {
 			t.Fatalf("lead %d: %s %+v, %v", i, d.Stage, d.Bookings, err)
 		}
@@ -88,7 +88,7 @@ func TestSweepFindsWhatWasLost(t *testing.T) {
 	f.want(leads[0], "rebook", handoff.Cancelled)
 	f.want(leads[1], "booked", handoff.Accepted, handoff.Rescheduled)
 	f.want(leads[2], "booked", handoff.Accepted)
-	if d, _ := f.db.Lead(t.Context(), leads[1]); d.Bookings[0].UID != moved.UID && d.Bookings[1].UID != moved.UID {
+	if d, _ := f.db.Lead(t.Context(), nil, leads[1]); d.Bookings[0].UID != moved.UID && d.Bookings[1].UID != moved.UID {
 		t.Errorf("bookings %+v, want %s among them", d.Bookings, moved.UID)
 	}
 }
@@ -201,7 +201,7 @@ func TestOneOddBookingStopsNoSweep(t *testing.T) {
 				if uids[i] == odd {
 					want = "new"
 				}
-				if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != want {
+				if d, err := f.db.Lead(t.Context(), nil, id); err != nil || d.Stage != want {
 					t.Errorf("lead %d: %s, %v; want %s", i, d.Stage, err, want)
 				}
 			}
@@ -276,7 +276,7 @@ func TestManySweepAtOnce(t *testing.T) {
 	}
 	f.work()
 	for i, id := range leads {
-		if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != "booked" || len(d.Bookings) != 1 || len(d.History) != 2 {
+		if d, err := f.db.Lead(t.Context(), nil, id); err != nil || d.Stage != "booked" || len(d.Bookings) != 1 || len(d.History) != 2 {
 			t.Fatalf("lead %d: %s %+v, %v", i, d.Stage, d.History, err)
 		}
 	}
@@ -312,7 +312,7 @@ func TestFlappingCalcomLosesNothing(t *testing.T) {
 	}
 	f.work()
 	for i, id := range leads {
-		if d, err := f.db.Lead(t.Context(), id); err != nil || d.Stage != "booked" {
+		if d, err := f.db.Lead(t.Context(), nil, id); err != nil || d.Stage != "booked" {
 			t.Errorf("lead %d: %s, %v", i, d.Stage, err)
 		}
 	}

@@ -130,9 +130,9 @@ func (r *Runner) digest(ctx context.Context, id string, site Site, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	counts, err := r.Store.Count(ctx, id)
+	open, err := r.Store.OpenFailures(ctx, []string{id})
 	if err != nil {
 		return nil, err
 	}
-	return &handoff.Digest{Day: from, Statement: s.Sentence(), Notes: s.Notes(zone), Open: counts.Failures}, nil
+	return &handoff.Digest{Day: from, Statement: s.Sentence(), Notes: s.Notes(zone), Open: open}, nil
 }

@@ -12,10 +12,14 @@ import (
 	"handoff"
 )
 
-// audit writes what somebody does into the log, in the transaction that does it.
+// audit writes what somebody does into the log, in the transaction that does it. An
+// act that something refers to has its ID already.
 func (db *DB) audit(ctx context.Context, tx *txn, by handoff.Actor, a handoff.Act) error {
+	if a.ID == "" {
+		a.ID = newID("act")
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO audit (id, at, actor, action, site, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		newID("act"), stamp{db.now()}, by.Name, a.Action, a.Site, a.Subject, a.Detail)
+		a.ID, stamp{db.now()}, by.Name, a.Action, a.Site, a.Subject, a.Detail)
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}

@@ -89,6 +89,14 @@ func (h *harness) full() {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}
 	h.must(h.LearnShape(ctx, h.BodiesSeen()[0], handoff.Shape{"": "object", "uid": "text", "team": "null"}, never))
+	operator := handoff.Actor{Name: "anna@example.com", Role: handoff.RoleOperator}
+	for _, to := range []handoff.Stage{"contacted", "lost"} {
+		_, err := h.SetStage(ctx, operator, site, waiting.Lead, h.lead(waiting.Lead).Stage, to, handoff.DefaultPipeline())
+		h.must(err)
+	}
+	_, err := h.AddNote(ctx, operator, site, waiting.Lead, "Écrire\nnext week")
+	h.must(err)
+	h.must(h.PutView(ctx, "anna@example.com", store.View{Name: "Mine", Query: "stage=lost"}))
 	h.must(h.Note(ctx, handoff.CommandLine, handoff.Act{Action: "store.fill", Detail: "all of it"}))
 	h.signsIn("Zoe@example.com", "Firefox on Windows")
 	h.signsIn("émile@example.com", "")
@@ -336,7 +344,7 @@ func TestCopyBrokenOff(t *testing.T) {
 			t.Errorf("cancelled: %v", err)
 		}
 		c := from.beside(t, to)
-		if n, err := c.Count(t.Context(), ""); err != nil || len(n.Stages)+n.Failures != 0 {
+		if n, err := c.Count(t.Context(), nil); err != nil || len(n.Stages)+n.Failures != 0 {
 			t.Errorf("%+v, %v", n, err)
 		}
 		c.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -141,4 +142,33 @@ func Tables() (order []string, keys map[string][]string) {
 func (db *DB) Tend(ctx context.Context) error {
 	_, err := db.read.ExecContext(ctx, db.engine.tend)
 	return err
+}
+
+// Raw opens a store as it is, and starts nothing.
+func Raw(url string) (*DB, error) { return connect(url, Options{}) }
+
+// Plan is how the engine reads a list of one site's leads, by the way that is picked.
+func (db *DB) Plan(ctx context.Context, site string, f LeadFilter) (string, error) {
+	terms, err := termsOf(f.Search)
+	if err != nil {
+		return "", err
+	}
+	way, err := db.way(ctx, site, f.equal(), terms)
+	if err != nil {
+		return "", err
+	}
+	query, args := listQuery(site, f, terms, way)
+	explain := "EXPLAIN QUERY PLAN "
+	if db.engine.name == postgres.name {
+		explain = "EXPLAIN "
+	}
+	rows, err := db.read.QueryContext(ctx, explain+query, args...)
+	lines, err := collect(rows, err, func(r *sql.Rows) (line string, err error) {
+		if db.engine.name == postgres.name {
+			return line, r.Scan(&line)
+		}
+		var id, parent, unused int
+		return line, r.Scan(&id, &parent, &unused, &line)
+	})
+	return strings.Join(lines, "\n"), err
 }

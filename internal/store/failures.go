@@ -265,7 +265,7 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // one after the other in its key.
 func (db *DB) sitesOf(ctx context.Context, table string, given []string) ([]string, error) {
 	if given != nil {
-		return given, nil
+		return slices.Compact(slices.Sorted(slices.Values(given))), nil
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		WITH RECURSIVE sites (site) AS (
@@ -317,6 +317,16 @@ func (db *DB) Waiting(ctx context.Context, sites []string) (out []Waiting, err e
 		out = append(out, of...)
 	}
 	return out, nil
+}
+
+// OpenFailures counts the failures of sites (nil: of all) that wait, of each reason of a
+// site up to a thousand.
+func (db *DB) OpenFailures(ctx context.Context, sites []string) (n int, err error) {
+	all, err := db.Waiting(ctx, sites)
+	for _, w := range all {
+		n += w.Count
+	}
+	return n, err
 }
 
 // A FailureDetail is one failure with what was received.

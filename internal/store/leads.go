@@ -137,27 +137,44 @@ func (f *form) decide(made []handoff.Submission, digests map[handoff.SubmissionI
 // openLeads opens the leads of new forms, and corrects those of forms that were
 // sent again.
 func (db *DB) openLeads(ctx context.Context, tx *txn, batch []*form) error {
-	var rows, changes [][]any
+	var rows, changes, words [][]any
 	for _, f := range batch {
 		if s := f.kept; !f.known && !f.follows && f.refused == nil {
-			rows = append(rows, []any{s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, f.stage, stamp{s.At}, stamp{s.At}})
+			own := wordsOf(s.Name, s.Email, s.Phone)
+			rows = append(rows, []any{s.Site, s.Lead, s.Service, s.Name, s.Email, s.Phone, s.Context.Source(), folded(own), f.stage, stamp{s.At}, stamp{s.At}})
+			words = append(words, wordRows(s.Site, s.Lead, own)...)
 			changes = append(changes, changeRow(s.Site, s.Lead, 0, handoff.Change{At: s.At, To: f.stage, Cause: string(s.ID), Note: "the form was sent"}))
 		}
 	}
-	err := many(ctx, tx, `INSERT INTO leads (site, id, service, name, email, phone, stage, created_at, updated_at) VALUES?`, nil, rows, nil)
+	err := many(ctx, tx, `INSERT INTO leads (site, id, service, name, email, phone, source, folded, stage, created_at, updated_at) VALUES?`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("leads: %w", err)
 	}
+	if err := writeWords(ctx, tx, words); err != nil {
+		return err
+	}
 	for _, f := range batch {
-		if s := f.kept; !f.known && f.follows && f.refused == nil {
-			if _, err := tx.ExecContext(ctx, `
-				UPDATE leads SET name = $3, email = $4, phone = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
-				s.Site, s.Lead, s.Name, s.Email, s.Phone, stamp{s.At}); err != nil {
-				return fmt.Errorf("lead: %w", err)
+		if !f.known && f.follows && f.refused == nil {
+			if err := db.correctLead(ctx, tx, f.kept); err != nil {
+				return err
 			}
 		}
 	}
 	return writeChanges(ctx, tx, changes)
+}
+
+// correctLead gives a lead the name and addresses of a form that was sent again.
+func (db *DB) correctLead(ctx context.Context, tx *txn, s handoff.Submission) error {
+	words, err := db.changeWords(ctx, tx, s.Site, s.Lead, wordsOf(s.Name, s.Email, s.Phone))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE leads SET name = $3, email = $4, phone = $5, folded = $6, updated_at = $7 WHERE site = $1 AND id = $2`,
+		s.Site, s.Lead, s.Name, s.Email, s.Phone, words, stamp{s.At}); err != nil {
+		return fmt.Errorf("lead: %w", err)
+	}
+	return nil
 }
 
 func (db *DB) keepSubmissions(ctx context.Context, tx *txn, batch []*form) error {
@@ -205,13 +222,13 @@ func digestOf(s handoff.Submission) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-const leadColumns = `id, site, service, name, email, phone, stage, manual_stage, manual_ruled, created_at, updated_at`
+const leadColumns = `id, site, service, name, email, phone, source, stage, manual_stage, manual_ruled, created_at, updated_at`
 
 func scanLead(r interface{ Scan(...any) error }) (handoff.Lead, error) {
 	var l handoff.Lead
 	var manual handoff.Manual
 	var created, updated stamp
-	err := r.Scan(&l.ID, &l.Site, &l.Service, &l.Name, &l.Email, &l.Phone, &l.Stage, opt(&manual.Stage), opt(&manual.Ruled), &created, &updated)
+	err := r.Scan(&l.ID, &l.Site, &l.Service, &l.Name, &l.Email, &l.Phone, &l.Source, &l.Stage, opt(&manual.Stage), opt(&manual.Ruled), &created, &updated)
 	if manual.Stage != "" {
 		l.Manual = &manual
 	}
@@ -246,6 +263,7 @@ type LeadDetail struct {
 	Submissions []handoff.Submission // oldest first
 	Bookings    []handoff.Booking    // by their start
 	History     []handoff.Change     // oldest first
+	Notes       []handoff.Note       // oldest first
 	Reminders   []SentReminder       // by number
 	Facts       []Fact               // oldest first, by when we heard them; the newest 500
 }
@@ -269,17 +287,20 @@ func (db *DB) LeadBySubmission(ctx context.Context, site string, id handoff.Subm
 	return db.LeadOfSite(ctx, site, lead)
 }
 
-// Lead reads one lead, of whatever site. The error is ErrNotFound if there is none.
-func (db *DB) Lead(ctx context.Context, id handoff.LeadID) (LeadDetail, error) {
-	var site string
-	err := db.read.QueryRowContext(ctx, `SELECT site FROM leads WHERE id = $1`, id).Scan(&site)
-	if errors.Is(err, sql.ErrNoRows) {
-		return LeadDetail{}, fmt.Errorf("lead %s: %w", id, handoff.ErrNotFound)
-	}
+// Lead reads one lead of some sites; nil is all. The error is ErrNotFound if there is
+// none.
+func (db *DB) Lead(ctx context.Context, sites []string, id handoff.LeadID) (LeadDetail, error) {
+	sites, err := db.sitesOf(ctx, "leads", sites)
 	if err != nil {
-		return LeadDetail{}, unavailable(err)
+		return LeadDetail{}, err
 	}
-	return db.LeadOfSite(ctx, site, id)
+	for _, site := range sites {
+		d, err := db.LeadOfSite(ctx, site, id)
+		if !errors.Is(err, handoff.ErrNotFound) {
+			return d, err
+		}
+	}
+	return LeadDetail{}, fmt.Errorf("lead %s: %w", id, handoff.ErrNotFound)
 }
 
 // LeadOfSite reads one lead of a site. The error is ErrNotFound if there is none.
@@ -292,7 +313,7 @@ func (db *DB) LeadOfSite(ctx context.Context, site string, id handoff.LeadID) (L
 		return LeadDetail{}, unavailable(err)
 	}
 	d := LeadDetail{Lead: lead}
-	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d), db.readReminders(ctx, &d)); err != nil {
+	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d), db.readReminders(ctx, &d), db.readNotes(ctx, &d)); err != nil {
 		return LeadDetail{}, unavailable(err)
 	}
 	if d.Bookings, err = bookingsOf(ctx, db.read, site, id); err != nil {
@@ -344,72 +365,43 @@ func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
 	return err
 }
 
-// A LeadFilter chooses leads. The zero value is the newest 100 of all sites.
-type LeadFilter struct {
-	Site  string        // empty: all
-	Stage handoff.Stage // empty: all
-	Limit int           // 0: 100
-	// Before continues a list: leads older than this one.
-	Before   handoff.LeadID
-	BeforeAt time.Time
-}
-
-// Leads lists leads, the newest first, each with its bookings.
-func (db *DB) Leads(ctx context.Context, f LeadFilter) ([]LeadSummary, error) {
-	if f.Limit == 0 {
-		f.Limit = 100
+// FactReceived reads a fact about a booking of a lead of some sites (nil: all), and the
+// deliveries that told it, as they were stored. The error is ErrNotFound if there is no
+// such lead, or no such fact about it.
+func (db *DB) FactReceived(ctx context.Context, sites []string, lead handoff.LeadID, fact string) (handoff.Lead, handoff.Observation, []ReceivedView, error) {
+	var o handoff.Observation
+	d, err := db.Lead(ctx, sites, lead)
+	if err != nil {
+		return d.Lead, o, nil, err
 	}
-	if f.BeforeAt.IsZero() {
-		f.BeforeAt, f.Before = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "lead_~"
+	i := slices.IndexFunc(d.Facts, func(f Fact) bool { return f.ID == fact })
+	if i < 0 {
+		return d.Lead, o, nil, fmt.Errorf("fact %s: %w", fact, handoff.ErrNotFound)
 	}
+	o = d.Facts[i].Observation
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT `+leadColumns+` FROM leads
-		WHERE ($1 = '' OR site = $1) AND ($2 = '' OR stage = $2) AND (created_at, id) < ($3, $4)
-		ORDER BY created_at DESC, id DESC LIMIT $5`, f.Site, f.Stage, stamp{f.BeforeAt}, f.Before, f.Limit)
-	leads, err := collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+		SELECT `+receivedColumns+` FROM deliveries d
+		WHERE d.site = $1 AND d.verified AND d.digest IN (
+			SELECT o.delivery FROM observations o WHERE o.site = $1 AND o.uid = $2 AND o.id = $3
+			UNION SELECT again.digest FROM deliveries again WHERE again.site = $1 AND again.event_id = $3)
+		ORDER BY d.received_at LIMIT 20`, d.Site, o.UID, o.ID)
+	found, err := collect(rows, err, scanReceived)
 	if err != nil {
-		return nil, unavailable(err)
+		return d.Lead, o, nil, unavailable(err)
 	}
-	out := make([]LeadSummary, len(leads))
-	for i, l := range leads {
-		bookings, err := bookingsOf(ctx, db.read, l.Site, l.ID)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		out[i] = LeadSummary{l, bookings}
-	}
-	return out, nil
+	return d.Lead, o, found, nil
 }
 
-// A LeadSummary is a lead in a list.
-type LeadSummary struct {
-	handoff.Lead
-	Bookings []handoff.Booking
-}
+const receivedColumns = `d.received_at, d.last_at, d.count, d.trigger_name, d.content_type, d.verified, d.body`
 
-// Counts says how many leads stand where, and how many failures wait.
-type Counts struct {
-	Stages   map[handoff.Stage]int
-	Failures int
-}
-
-// Count counts leads by stage and open failures, of one site or of all ("").
-func (db *DB) Count(ctx context.Context, site string) (Counts, error) {
-	c := Counts{Stages: map[handoff.Stage]int{}}
-	rows, err := db.read.QueryContext(ctx, `SELECT stage, count(*) FROM leads WHERE $1 = '' OR site = $1 GROUP BY stage`, site)
-	_, err = collect(rows, err, func(r *sql.Rows) (struct{}, error) {
-		var stage handoff.Stage
-		var n int
-		err := r.Scan(&stage, &n)
-		c.Stages[stage] = n
-		return struct{}{}, err
-	})
-	if err != nil {
-		return c, unavailable(err)
+func scanReceived(r *sql.Rows) (v ReceivedView, err error) {
+	var at, last stamp
+	var body []byte
+	if err := r.Scan(&at, &last, &v.Count, &v.Trigger, &v.ContentType, &v.Verified, &body); err != nil {
+		return v, err
 	}
-	err = db.read.QueryRowContext(ctx, `SELECT count(*) FROM failures WHERE settled_at IS NULL AND ($1 = '' OR site = $1)`, site).Scan(&c.Failures)
-	if err != nil {
-		return c, unavailable(err)
-	}
-	return c, nil
+	v.At, v.LastAt = at.Time, last.Time
+	body, err = decompress(body)
+	v.Body = string(body)
+	return v, err
 }

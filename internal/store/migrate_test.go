@@ -16,7 +16,7 @@ import (
 // fresh makes addresses at which no store is yet, one kind per engine.
 var fresh = map[string]func(t *testing.T) string{
 	"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "handoff.db") },
-	"postgres": newPostgres,
+	"postgres": func(t *testing.T) string { return newPostgres(t) },
 }
 
 // The command says what it does, does it once, and does nothing on a dry run.

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 var schemas atomic.Int64
 
 // newPostgres makes an empty schema and returns its address.
-func newPostgres(t *testing.T) string {
+func newPostgres(t testing.TB) string {
 	t.Helper()
 	url, err := postgresURL()
 	if err != nil {

@@ -139,7 +139,7 @@ func (db *DB) resolve(ctx context.Context, by handoff.Actor, r *Resolution, site
 		return err
 	}
 	note = strings.TrimSpace(note)
-	if err := handoff.CheckNote(note); err != nil {
+	if err := handoff.CheckRemark(note); err != nil {
 		return err
 	}
 	lead := r.Lead

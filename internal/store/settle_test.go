@@ -203,7 +203,7 @@ func TestDismissAllOrNone(t *testing.T) {
 			}
 		}
 		before := h.reasons()
-		long := strings.Repeat("é", handoff.MaxNote+1)
+		long := strings.Repeat("é", handoff.MaxRemark+1)
 		for _, c := range []struct {
 			name string
 			err  error

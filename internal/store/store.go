@@ -117,6 +117,7 @@ func (db *DB) start(ctx context.Context, url string) error {
 	db.tender.due = make(chan struct{}, 1)
 	db.tender.next.Store(firstTending)
 	db.background.Go(func() { db.tend(ctx) })
+	db.background.Go(func() { db.fillIn(ctx) })
 	if db.engine.relays {
 		return db.startRelay(ctx, url)
 	}

@@ -125,7 +125,7 @@ func (h *harness) work() int {
 
 func (h *harness) lead(id handoff.LeadID) store.LeadDetail {
 	h.t.Helper()
-	d, err := h.Lead(h.t.Context(), id)
+	d, err := h.Lead(h.t.Context(), nil, id)
 	if err != nil {
 		h.t.Fatal(err)
 	}

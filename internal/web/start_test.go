@@ -345,7 +345,7 @@ func TestCampaignHasNoControls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := in.db.Lead(t.Context(), list[0].ID); err != nil || d.Submissions[0].Context.Campaign["utm_source"] != "a31mb" {
+	if d, err := in.db.Lead(t.Context(), nil, list[0].ID); err != nil || d.Submissions[0].Context.Campaign["utm_source"] != "a31mb" {
 		t.Errorf("kept %q, %v", d.Submissions[0].Context.Campaign, err)
 	}
 }

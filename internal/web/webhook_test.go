@@ -139,7 +139,7 @@ func sign(secret string, body []byte) string {
 
 func (in *install) read(id handoff.LeadID) store.LeadDetail {
 	in.t.Helper()
-	d, err := in.db.Lead(in.t.Context(), id)
+	d, err := in.db.Lead(in.t.Context(), nil, id)
 	if err != nil {
 		in.t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func TestEveryRouteHoldsItsRole(t *testing.T) {
 	b.desk.pause = func(context.Context, time.Duration) {}
 	n := 0
 	b.desk.Source = func(*http.Request) string { n++; return strconv.Itoa(n) } // each from elsewhere
-	values := map[string]string{"id": "x", "token": "x", "site": "brightwater", "day": "2026-11-01"}
+	values := map[string]string{"id": "x", "token": "x", "fact": "x", "note": "x", "site": "brightwater", "day": "2026-11-01"}
 	for _, role := range append([]handoff.Role{""}, handoff.Roles...) {
 		for _, route := range b.desk.routes() {
 			if route.least != anybody && !slices.Contains(handoff.Roles, route.least) {
@@ -132,7 +132,10 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 	if len(foreign) == 0 {
 		t.Fatal("no failure of the other site")
 	}
+	detail, err := b.db.Lead(t.Context(), nil, theirs.Lead)
+	b.must(err)
 	values := map[string]string{
+		"fact": detail.Facts[0].ID, "note": "x",
 		"site": "northside", "day": b.clock.now().Format(time.DateOnly),
 		"/desk/leads/id": string(theirs.Lead), "/desk/failures/id": string(foreign[0].ID),
 		"id": "x", "token": "x",

@@ -1,25 +1,12 @@
 package desk
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
 	"handoff"
 	"handoff/internal/store"
 )
-
-// maxForm bounds the desk's own forms, in bytes.
-const maxForm = 16 << 10
-
-// readForm reads a form of the desk.
-func readForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return fmt.Errorf("form: %w: %w", handoff.ErrInvalid, err)
-	}
-	return nil
-}
 
 // done leads back to a page, which says what was done.
 func done(w http.ResponseWriter, r *http.Request, page, what string) error {
@@ -131,7 +118,7 @@ func (d *Desk) when(t time.Time) moment {
 //	303  changed; all other sessions are ended
 //	422  the present one is wrong, or the other one no good
 func (d *Desk) changePassword(w http.ResponseWriter, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return err
 	}
 	o := operatorOf(r)
@@ -160,7 +147,7 @@ func (d *Desk) changePassword(w http.ResponseWriter, r *http.Request) error {
 
 // endSession ends one of one's own sessions.
 func (d *Desk) endSession(w http.ResponseWriter, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return err
 	}
 	o := operatorOf(r)

@@ -141,7 +141,7 @@ func (d *Desk) actRow(a handoff.Act) actRow {
 // auditCSV sends the log as a table.
 func (d *Desk) auditCSV(w http.ResponseWriter, r *http.Request) error {
 	out := csv.NewWriter(w)
-	return d.export(w, r, "csv", "text/csv; charset=utf-8", func() error {
+	return d.exportAudit(w, r, "csv", "text/csv; charset=utf-8", func() error {
 		return out.Write([]string{"id", "at", "actor", "action", "site", "subject", "detail"})
 	}, func(a handoff.Act) error {
 		row := []string{a.ID, a.At.Format(time.RFC3339Nano), a.Actor, a.Action, a.Site, a.Subject, a.Detail}
@@ -164,12 +164,12 @@ func inert(cell string) string {
 func (d *Desk) auditLines(w http.ResponseWriter, r *http.Request) error {
 	out := json.NewEncoder(w)
 	nothing := func() error { return nil }
-	return d.export(w, r, "jsonl", "application/jsonl; charset=utf-8", nothing, func(a handoff.Act) error { return out.Encode(a) }, nothing)
+	return d.exportAudit(w, r, "jsonl", "application/jsonl; charset=utf-8", nothing, func(a handoff.Act) error { return out.Encode(a) }, nothing)
 }
 
-// export sends all acts that the filter of an address chooses, batch by batch, and is an
+// exportAudit sends all acts that the filter of an address chooses, batch by batch, and is an
 // act itself. What breaks off is no whole file: the connection ends without one.
-func (d *Desk) export(w http.ResponseWriter, r *http.Request, ext, contentType string, begin func() error, write func(handoff.Act) error, flush func() error) error {
+func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentType string, begin func() error, write func(handoff.Act) error, flush func() error) error {
 	f, err := readAuditFilter(r.URL.Query())
 	if err != nil {
 		return err

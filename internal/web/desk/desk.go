@@ -34,11 +34,13 @@ type Site struct {
 	// EventTypes tells which service each of Cal.com's event types is for
 	// (number → slug). Nil: no booking is noted as one of another service.
 	EventTypes map[int64]string
-	Swept      bool                 // Cal.com's list of bookings is read
-	Ignore     []handoff.IgnoreRule // by which bookings need nobody
-	Letters    []Letter             // to who did not book
-	Reminds    bool                 // they are sent
-	Quiet      string               // hours in which none are, in words; empty: at any
+	// BookingLink is where the visitor who sent a submission books. Nil: no link is shown.
+	BookingLink func(handoff.SubmissionID) string
+	Swept       bool                 // Cal.com's list of bookings is read
+	Ignore      []handoff.IgnoreRule // by which bookings need nobody
+	Letters     []Letter             // to who did not book
+	Reminds     bool                 // they are sent
+	Quiet       string               // hours in which none are, in words; empty: at any
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -134,7 +136,17 @@ func (d *Desk) routes() []route {
 		{"POST /desk/sign-out", anybody, d.signOut},
 		{"GET /desk/events", handoff.RoleViewer, d.events},
 		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
+		{"GET /desk/leads.csv", handoff.RoleViewer, d.export},
+		{"GET /desk/board", handoff.RoleViewer, d.board},
+		{"POST /desk/views", handoff.RoleViewer, d.saveView},
+		{"POST /desk/views/delete", handoff.RoleViewer, d.deleteView},
 		{"GET /desk/leads/{id}", handoff.RoleViewer, d.lead},
+		{"GET /desk/leads/{id}/received/{fact}", handoff.RoleViewer, d.received},
+		{"POST /desk/leads/{id}/stage", handoff.RoleOperator, d.setStage},
+		{"POST /desk/leads/{id}/stage/undo", handoff.RoleOperator, d.undoStage},
+		{"POST /desk/leads/{id}/notes", handoff.RoleOperator, d.addNote},
+		{"POST /desk/leads/{id}/notes/{note}/delete", handoff.RoleOperator, d.deleteNote},
+		{"GET /desk/keys", handoff.RoleViewer, d.keys},
 		{"GET /desk/failures", handoff.RoleViewer, d.failures},
 		{"GET /desk/failures/{id}", handoff.RoleViewer, d.failure},
 		{"GET /desk/statements", handoff.RoleViewer, d.statements},

@@ -73,8 +73,8 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
 		}, store.FailureFilter{Kind: handoff.FailedDelivery}},
 	} {
-		kind.filter.Settled, kind.filter.Limit = page.Settled, maxFailures+1
-		found, err := d.as(r).listFailures(ctx, kind.filter)
+		kind.filter.Sites, kind.filter.Settled, kind.filter.Limit = actorOf(r).Sites, page.Settled, maxFailures+1
+		found, err := d.Store.Failures(ctx, kind.filter)
 		if err != nil {
 			return err
 		}

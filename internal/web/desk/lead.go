@@ -23,7 +23,15 @@ type leadPage struct {
 	NextNote    string
 	Submitted   moment
 	Zone        string
-	Notes       []note
+	SiteID      string
+	StageID     handoff.Stage
+	Work        bool     // who asks may change it
+	Stages      []option // to move it to
+	Undo        string   // the cause of the change that can be undone; empty: none can
+	Link        string   // where its visitor books; empty: it is not known
+	Remarks     []note
+	Notes       []noteView
+	Related     []leadRow
 	Chains      []chain
 	Submissions []submission
 	Days        []timelineDay
@@ -60,19 +68,44 @@ func (d *Desk) lead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.render(w, http.StatusOK, "lead", d.leadPage(f, l, d.as(r).many()))
+	related, err := d.Store.Related(r.Context(), l.Lead)
+	if err != nil {
+		return err
+	}
+	return d.render(w, http.StatusOK, "lead", d.leadPage(f, l, related, actorOf(r)))
 }
 
-// leadPage derives what is shown of a lead; its site with it if there are many.
-func (d *Desk) leadPage(f frame, l store.LeadDetail, many bool) leadPage {
+// A noteView is a note as it is shown.
+type noteView struct {
+	ID, Text, Author string
+	At               moment
+	Delete           bool // who asks may delete it
+}
+
+// leadPage derives what is shown of a lead to somebody.
+func (d *Desk) leadPage(f frame, l store.LeadDetail, related []handoff.Lead, to handoff.Actor) leadPage {
 	site, now := d.siteOf(l.Site), d.Now()
 	page := leadPage{
 		frame: f, ID: l.ID, Name: l.Name, Email: l.Email, Phone: l.Phone,
 		Service: site.service(l.Service), Stage: site.stage(l.Stage), Submitted: full(l.CreatedAt, site.TimeZone),
-		Zone: zoneWords(site.TimeZone), Notes: notes(site, l, now), Chains: chains(site, l, now),
+		Zone: zoneWords(site.TimeZone), Remarks: notes(site, l, now), Chains: chains(site, l, now),
 		Days: timeline(site, l), Cut: len(l.Facts) >= maxFacts,
 	}
-	if many {
+	page.SiteID, page.StageID, page.Work = l.Site, l.Stage, to.May(handoff.RoleOperator)
+	for _, stage := range site.Pipeline.Stages {
+		page.Stages = append(page.Stages, option{string(stage), label(string(stage)), stage == l.Stage})
+	}
+	page.Undo = undoable(l)
+	if n := len(l.Submissions); n > 0 && site.BookingLink != nil && page.Work {
+		page.Link = site.BookingLink(l.Submissions[n-1].ID)
+	}
+	for _, n := range l.Notes {
+		page.Notes = append(page.Notes, noteView{n.ID, n.Text, n.Author, full(n.At, site.TimeZone), page.Work && (n.Author == to.Name || to.May(handoff.RoleOwner))})
+	}
+	for _, one := range related {
+		page.Related = append(page.Related, d.row(store.LeadSummary{Lead: one}, false))
+	}
+	if len(d.Sites) > 1 {
 		page.Site = site.Name
 	}
 	if next := nextCall(l.Bookings, now); next != nil {
@@ -86,6 +119,19 @@ func (d *Desk) leadPage(f frame, l store.LeadDetail, many bool) leadPage {
 		page.Submissions = append(page.Submissions, d.submission(site, l.Lead, s))
 	}
 	return page
+}
+
+// undoable is the cause of a lead's last change, if a person's word is what holds it
+// there; empty if there is nothing to undo.
+func undoable(l store.LeadDetail) string {
+	if len(l.History) == 0 || l.Manual == nil {
+		return ""
+	}
+	last := l.History[len(l.History)-1]
+	if last.To != l.Stage || l.Manual.Stage != l.Stage || !strings.HasPrefix(last.Cause, "act_") {
+		return ""
+	}
+	return last.Cause
 }
 
 func (d *Desk) submission(site Site, l handoff.Lead, s handoff.Submission) submission {

@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"handoff"
 	"handoff/internal/store"
@@ -19,19 +21,46 @@ type leadsPage struct {
 	frame
 	Sites    []choice // to filter by; empty with one site
 	Stages   []choice
+	Form     filterForm
+	Views    []viewLink
+	Query    string // what is shown, to keep as a view; empty: nothing to keep
+	Board    string // address of the same site's board
+	Export   string // address of the same list as a file
 	Zone     string // in which times are shown; empty if it differs by row
 	Many     bool   // leads of several sites are shown
 	Leads    []leadRow
-	Filtered string // the stage shown, in words; empty: all
+	Filtered bool   // not all leads are shown
+	AtStage  string // the stage in words, if it is the only filter
 	All      string // address without filters
 	Newest   string // address of the first page; empty on it
 	Older    string // address of the next page; empty on the last
 }
 
+// A filterForm is what the list can be narrowed by, beside site and stage.
+type filterForm struct {
+	Site, Stage      string
+	Search, From, To string
+	Services         []option
+	Sources          []option
+	Open             bool // something of it is used
+}
+
+// An option is one of a select.
+type option struct {
+	Value, Label string
+	Current      bool
+}
+
+// A viewLink is a view that the operator saved.
+type viewLink struct {
+	Name, Address string
+	Current       bool
+}
+
 // A choice is one value of a filter.
 type choice struct {
 	badge
-	Count   int
+	Count   string // empty: none
 	Address string
 	Current bool
 }
@@ -52,67 +81,136 @@ type leadRow struct {
 
 // query is what a list of leads is asked for.
 type query struct {
-	site  string
-	stage handoff.Stage
-	at    time.Time // with lead: leads before this one
-	lead  handoff.LeadID
+	site            string
+	stage           handoff.Stage
+	service, source string
+	search          string
+	from, to        string    // days in the site's zone, such as 2026-11-01; to is included
+	at              time.Time // with lead: leads before this one
+	lead            handoff.LeadID
 }
 
 // leads lists leads, the newest first.
 //
 //	200  also if there are none
-//	400  the place to continue from is not one of ours
+//	400  the place to continue from, a day or what is looked for is not one of ours
 //	404  no such site
 func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
-	see := d.as(r)
-	q, err := see.readQuery(r.URL.Query())
+	q, err := d.readQuery(r)
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
-	leads, err := see.listLeads(ctx, store.LeadFilter{Site: q.site, Stage: q.stage, Limit: pageSize + 1, Before: q.lead, BeforeAt: q.at})
+	ctx, sites := r.Context(), d.as(r).read(q.site)
+	filter := d.filter(q, sites)
+	filter.Limit = pageSize + 1
+	leads, err := d.Store.Leads(ctx, filter)
 	if err != nil {
 		return err
 	}
-	counts, err := see.count(ctx, q.site)
+	counts, err := d.Store.Count(ctx, sites)
 	if err != nil {
 		return err
 	}
-	page := leadsPage{Sites: see.siteChoices(q), Stages: see.stageChoices(q, counts), Many: q.site == "" && see.many(), All: query{site: q.site}.address()}
+	sources, err := d.Store.Sources(ctx, sites)
+	if err != nil {
+		return err
+	}
+	views, err := d.Store.Views(ctx, operatorOf(r).Email)
+	if err != nil {
+		return err
+	}
+	seen := d.as(r).seen()
+	page := leadsPage{
+		Sites: siteChoices(seen, q), Stages: d.stageChoices(seen, q, counts), Form: d.form(seen, q, sources), Views: viewLinks(views, q),
+		Query: q.first().values().Encode(), Many: q.site == "" && len(seen) > 1, Zone: oneZone(seen, q.site),
+		All: query{site: q.site}.address(), Filtered: len(q.values()) > 0, Export: "/desk/leads.csv?" + q.first().values().Encode(), Board: boardAddress(q.site),
+	}
 	if page.frame, err = d.frame(ctx, r, "leads", "Leads"); err != nil {
 		return err
 	}
 	if len(leads) > pageSize {
 		leads = leads[:pageSize]
 		last := leads[pageSize-1]
-		page.Older = query{q.site, q.stage, last.CreatedAt, last.ID}.address()
+		older := q
+		older.at, older.lead = last.CreatedAt, last.ID
+		page.Older = older.address()
 	}
 	if q.lead != "" {
-		page.Newest = query{site: q.site, stage: q.stage}.address()
+		page.Newest = q.first().address()
 	}
-	if q.stage != "" {
-		page.Filtered = label(string(q.stage))
-	}
-	from, err := d.Store.FirstTouch(ctx, leads)
-	if err != nil {
-		return err
+	if q.stage != "" && !page.Form.Open {
+		page.AtStage = label(string(q.stage))
 	}
 	for _, l := range leads {
-		page.Leads = append(page.Leads, see.row(l, from[l.ID]))
+		page.Leads = append(page.Leads, d.row(l, oneZone(seen, "") == ""))
 	}
-	page.Zone = see.oneZone(q.site)
 	return d.render(w, http.StatusOK, "leads", page)
 }
 
-func (d reader) row(l store.LeadSummary, from handoff.Context) leadRow {
+// filter is a query as the store is asked it.
+func (d *Desk) filter(q query, sites []string) store.LeadFilter {
+	f := store.LeadFilter{
+		Sites: sites, Stage: q.stage, Service: q.service, Source: q.source, Search: q.search, Before: q.lead, BeforeAt: q.at,
+	}
+	zone := d.zoneOf(q.site)
+	if q.from != "" {
+		f.From, _ = time.ParseInLocation(time.DateOnly, q.from, zone) // checked when it was read
+	}
+	if q.to != "" {
+		last, _ := time.ParseInLocation(time.DateOnly, q.to, zone)
+		f.To = last.AddDate(0, 0, 1)
+	}
+	return f
+}
+
+// zoneOf is in which zone a query's days are: the site's, or that of all sites.
+func (d *Desk) zoneOf(site string) *time.Location {
+	if site == "" && len(d.Sites) > 0 && oneZone(d.Sites, "") != "" {
+		return d.Sites[0].TimeZone
+	}
+	return d.siteOf(site).TimeZone
+}
+
+// form fills in what a list is narrowed by.
+func (d *Desk) form(seen []Site, q query, sources []string) filterForm {
+	f := filterForm{
+		Site: q.site, Stage: string(q.stage), Search: q.search, From: q.from, To: q.to,
+		Services: []option{{"", "Any service", q.service == ""}}, Sources: []option{{"", "Any source", q.source == ""}},
+		Open: q.search+q.from+q.to+q.service+q.source != "",
+	}
+	titles := map[string]string{}
+	for _, s := range seen {
+		if q.site == "" || q.site == s.ID {
+			for slug := range s.Services {
+				titles[slug] = s.service(slug)
+			}
+		}
+	}
+	if q.service != "" && titles[q.service] == "" {
+		titles[q.service] = q.service
+	}
+	for _, slug := range sortedKeys(titles) {
+		f.Services = append(f.Services, option{slug, titles[slug], slug == q.service})
+	}
+	if q.source != "" && !slices.Contains(sources, q.source) {
+		sources = append(sources, q.source)
+	}
+	for _, s := range sources {
+		f.Sources = append(f.Sources, option{s, s, s == q.source})
+	}
+	return f
+}
+
+// row shows a lead in a list; zones says that times are of several.
+func (d *Desk) row(l store.LeadSummary, zones bool) leadRow {
 	site, now := d.siteOf(l.Site), d.Now()
 	row := leadRow{
 		ID: l.ID, Name: l.Name, Email: l.Email, Service: site.service(l.Service), Site: site.Name,
-		Stage: site.stage(l.Stage), Source: source(from), Submitted: soon(l.CreatedAt, now, site.TimeZone),
+		Stage: site.stage(l.Stage), Source: l.Source, Submitted: soon(l.CreatedAt, now, site.TimeZone),
 	}
 	if next := nextCall(l.Bookings, now); next != nil {
 		row.Next = soon(next.Start, now, site.TimeZone)
-		if d.oneZone("") == "" {
+		if zones {
 			row.Next.Text += next.Start.In(site.TimeZone).Format(" MST")
 		}
 		switch {
@@ -149,13 +247,14 @@ func ahead(b *handoff.Booking, now time.Time) bool {
 	return b.Live() && !b.Ended && end.After(now)
 }
 
-// oneZone names the zone of what is shown, if it is one: of a site, or of all.
-func (d reader) oneZone(site string) string {
-	if site != "" {
-		return zoneWords(d.siteOf(site).TimeZone)
-	}
+// oneZone names the zone of what is shown, if it is one: of a site, or of all that are
+// given.
+func oneZone(sites []Site, site string) string {
 	zone := ""
-	for _, s := range d.seen() {
+	for _, s := range sites {
+		if site != "" && s.ID != site {
+			continue
+		}
 		if zone != "" && zone != zoneWords(s.TimeZone) {
 			return ""
 		}
@@ -164,30 +263,41 @@ func (d reader) oneZone(site string) string {
 	return zone
 }
 
-func (d reader) siteChoices(q query) []choice {
-	if !d.many() {
+func siteChoices(sites []Site, q query) []choice {
+	if len(sites) < 2 {
 		return nil
 	}
-	out := []choice{{badge{"All sites", ""}, 0, query{stage: q.stage}.address(), q.site == ""}}
-	for _, s := range d.seen() {
-		out = append(out, choice{badge{s.Name, ""}, 0, query{site: s.ID, stage: q.stage}.address(), q.site == s.ID})
+	at := func(site string) string {
+		q := q.first()
+		q.site = site
+		return q.address()
+	}
+	out := []choice{{badge{"All sites", ""}, "", at(""), q.site == ""}}
+	for _, s := range sites {
+		out = append(out, choice{badge{s.Name, ""}, "", at(s.ID), q.site == s.ID})
 	}
 	return out
 }
 
 // stageChoices are the stages of the sites shown, in the order of their
-// pipelines, then stages that leads still have but no pipeline names.
-func (d reader) stageChoices(q query, counts store.Counts) []choice {
+// pipelines, then stages that leads still have but no pipeline names. Counts are of all
+// leads of the sites, whatever else the list is narrowed by.
+func (d *Desk) stageChoices(sites []Site, q query, counts store.Counts) []choice {
 	var out []choice
 	total := 0
 	seen := map[handoff.Stage]bool{}
+	at := func(stage handoff.Stage) string {
+		q := q.first()
+		q.stage = stage
+		return q.address()
+	}
 	add := func(s Site, stage handoff.Stage) {
 		if !seen[stage] {
 			seen[stage] = true
-			out = append(out, choice{s.stage(stage), counts.Stages[stage], query{site: q.site, stage: stage}.address(), q.stage == stage})
+			out = append(out, choice{s.stage(stage), countWords(counts.Stages[stage]), at(stage), q.stage == stage})
 		}
 	}
-	for _, s := range d.seen() {
+	for _, s := range sites {
 		if q.site == "" || q.site == s.ID {
 			for _, stage := range s.Pipeline.Stages {
 				add(s, stage)
@@ -197,6 +307,9 @@ func (d reader) stageChoices(q query, counts store.Counts) []choice {
 	var others []handoff.Stage
 	for stage, n := range counts.Stages {
 		total += n
+		if n > store.MaxCount {
+			total += store.MaxCount // more than what it says
+		}
 		if !seen[stage] {
 			others = append(others, stage)
 		}
@@ -205,38 +318,75 @@ func (d reader) stageChoices(q query, counts store.Counts) []choice {
 	for _, stage := range others {
 		add(Site{}, stage)
 	}
-	return append([]choice{{badge{"All", ""}, total, query{site: q.site}.address(), q.stage == ""}}, out...)
+	return append([]choice{{badge{"All", ""}, countWords(total), at(""), q.stage == ""}}, out...)
+}
+
+// countWords shows a number of leads, which are counted up to a bound; empty: none.
+func countWords(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n > store.MaxCount:
+		return "1,000+"
+	}
+	return strconv.Itoa(n)
 }
 
 const beforeLayout = "2006-01-02T15:04:05.000000Z"
 
-// address is where this list is found.
-func (q query) address() string {
+// first is the same list from its beginning.
+func (q query) first() query {
+	q.at, q.lead = time.Time{}, ""
+	return q
+}
+
+// values are the query as an address has it.
+func (q query) values() url.Values {
 	v := url.Values{}
-	if q.site != "" {
-		v.Set("site", q.site)
-	}
-	if q.stage != "" {
-		v.Set("stage", string(q.stage))
+	for name, value := range map[string]string{
+		"site": q.site, "stage": string(q.stage), "service": q.service, "source": q.source, "q": q.search, "from": q.from, "to": q.to,
+	} {
+		if value != "" {
+			v.Set(name, value)
+		}
 	}
 	if q.lead != "" {
 		v.Set("before", q.at.UTC().Format(beforeLayout)+"_"+string(q.lead))
 	}
-	if len(v) == 0 {
-		return "/desk/"
-	}
-	return "/desk/?" + v.Encode()
+	return v
 }
 
-func (d reader) readQuery(v url.Values) (q query, err error) {
-	q.site, q.stage = v.Get("site"), handoff.Stage(v.Get("stage"))
-	if q.site != "" {
-		if _, err := d.site(handoff.RoleViewer, q.site); err != nil {
-			return q, err
+// address is where this list is found.
+func (q query) address() string {
+	if v := q.values(); len(v) > 0 {
+		return "/desk/?" + v.Encode()
+	}
+	return "/desk/"
+}
+
+func (d *Desk) readQuery(r *http.Request) (query, error) {
+	q, err := readQuery(r.URL.Query())
+	if _, ok := d.sites[q.site]; err == nil && q.site != "" && (!ok || !actorOf(r).Sees(q.site)) {
+		err = fmt.Errorf("site: %w", handoff.ErrNotFound)
+	}
+	return q, err
+}
+
+// readQuery reads what an address asks for. The error is ErrInvalid.
+func readQuery(v url.Values) (q query, err error) {
+	q = query{
+		site: v.Get("site"), stage: handoff.Stage(v.Get("stage")), service: v.Get("service"), source: v.Get("source"),
+		search: strings.TrimSpace(v.Get("q")), from: v.Get("from"), to: v.Get("to"),
+	}
+	for _, one := range []string{q.site, string(q.stage), q.service, q.source, q.search} {
+		if len(one) > store.MaxSearch || !utf8.ValidString(one) || strings.ContainsRune(one, 0) {
+			return q, fmt.Errorf("a filter: %w", handoff.ErrInvalid)
 		}
 	}
-	if len(q.stage) > 40 {
-		return q, fmt.Errorf("stage: %w", handoff.ErrInvalid)
+	for _, day := range []string{q.from, q.to} {
+		if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
+			return q, fmt.Errorf("%q is no day: %w", clip(day, 20), handoff.ErrInvalid)
+		}
 	}
 	before := v.Get("before")
 	if before == "" {

@@ -324,7 +324,7 @@ func (d *Desk) addPasskey(w http.ResponseWriter, r *http.Request) error {
 
 // removePasskey takes one of the operator's passkeys away.
 func (d *Desk) removePasskey(w http.ResponseWriter, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return err
 	}
 	o := operatorOf(r)

@@ -141,7 +141,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 
 // about reads a form that is about a person.
 func about(w http.ResponseWriter, r *http.Request) (email string, err error) {
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return "", err
 	}
 	return NormalizeEmail(clip(r.PostForm.Get("email"), handoff.MaxEmail)), nil
@@ -303,7 +303,7 @@ func (d *Desk) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return linked(err)
 	}
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return err
 	}
 	name := strings.TrimSpace(r.PostForm.Get("name"))
@@ -360,7 +360,7 @@ func (d *Desk) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return linked(err)
 	}
-	if err := readForm(w, r); err != nil {
+	if _, err := readForm(w, r); err != nil {
 		return err
 	}
 	hash, err := HashPassword(r.PostForm.Get("password"))

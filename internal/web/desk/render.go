@@ -42,7 +42,7 @@ func (f frame) May(least handoff.Role) bool { return f.actor.May(least) }
 
 // frame fills the frame of a page for who is signed in.
 func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string) (frame, error) {
-	counts, err := d.as(r).count(ctx, "")
+	open, err := d.Store.OpenFailures(ctx, actorOf(r).Sites)
 	if err != nil {
 		return frame{}, err
 	}
@@ -51,7 +51,7 @@ func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string
 	if name == "" {
 		name = o.Email
 	}
-	return frame{Title: title, Operator: name, Section: section, Failures: counts.Failures, Live: true, actor: o.Actor()}, nil
+	return frame{Title: title, Operator: name, Section: section, Failures: open, Live: true, actor: o.Actor()}, nil
 }
 
 var pages = func() map[string]*template.Template {
@@ -61,7 +61,7 @@ var pages = func() map[string]*template.Template {
 		"times": times,
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "lead", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
+	for _, name := range []string{"sign-in", "leads", "board", "lead", "received", "keys", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all

@@ -30,6 +30,7 @@ type timelineItem struct {
 	Detail  []string
 	Booking *bookingLink
 	Code    string // Cal.com's name of the event
+	Raw     string // ID of a fact whose body is kept; empty: none is
 	// Of a change of stage:
 	From, To    badge
 	Cause       string // in words
@@ -83,7 +84,7 @@ func sentItem(site Site, s handoff.Submission, first bool) timelineItem {
 		item.Title = "Form sent again, with other answers"
 	}
 	item.Detail = append(item.Detail, site.service(s.Service))
-	if from := source(s.Context); from != "" {
+	if from := s.Context.Source(); from != handoff.DirectSource {
 		item.Detail = append(item.Detail, "from "+from)
 	}
 	return item
@@ -121,6 +122,9 @@ func factItem(site Site, lead handoff.LeadID, f store.Fact) timelineItem {
 		if f.At.In(site.TimeZone).Format(time.DateOnly) != f.ReceivedAt.In(site.TimeZone).Format(time.DateOnly) {
 			item.Said.Text = f.At.In(site.TimeZone).Format("2 Jan 2006, 15:04:05")
 		}
+	}
+	if f.Source == handoff.FromEvent {
+		item.Raw = f.ID
 	}
 	if f.UID != "" {
 		item.Booking = &bookingLink{f.UID, anchor("booking", handoff.BookingKey{UID: f.UID, Seat: f.Seat}.String())}

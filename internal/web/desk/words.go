@@ -115,17 +115,6 @@ func label(name string) string {
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
-// source says where a visitor came from; empty if that is not known.
-func source(c handoff.Context) string {
-	if s := c.Campaign["utm_source"]; s != "" {
-		return s
-	}
-	if u, err := url.Parse(c.Referrer); err == nil && u.Host != "" {
-		return strings.TrimPrefix(u.Hostname(), "www.")
-	}
-	return ""
-}
-
 // rooms are Cal.com's names of where a call takes place.
 //
 // Source: cal.com packages/app-store, the apps' appData.location.type.

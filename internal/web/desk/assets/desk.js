@@ -3,6 +3,19 @@
 // focus, scroll, selection and opened details stay as they are. Without this
 // script, or without a connection, the page is as good as when it was loaded.
 "use strict";
+
+// What parts of this script, or others, use of one another.
+const desk = {
+  // refresh makes the page what the server has. Replaced below where it can be done in place.
+  refresh: () => location.reload(),
+  // say tells who listens rather than looks.
+  say: (words) => { const said = document.getElementById("said"); if (said) said.textContent = words; },
+  // keys are what single keys do: desk.keys.set("x", (event) => …). A key counts only
+  // where nobody types, and its action may return false to leave it to the browser.
+  keys: new Map(),
+};
+document.documentElement.classList.add("scripted");
+
 (() => {
   const main = document.querySelector("main[data-live]");
   if (!main || !window.EventSource) return;
@@ -105,6 +118,8 @@
     fetching = false;
   }
 
+  desk.refresh = changed;
+
   function tell(words) {
     link.hidden = !words;
     link.textContent = words;
@@ -138,4 +153,109 @@
   addEventListener("pagehide", close);
   addEventListener("pageshow", look);
   look();
+})();
+
+// Keys. They can be switched off in the dialog that tells of them, since speech input
+// and a slip of the hand press keys too.
+(() => {
+  const dialog = document.getElementById("keys"), box = document.getElementById("keys-on");
+  if (!dialog) return;
+  const remembered = "handoff-desk-keys";
+  const read = () => { try { return localStorage.getItem(remembered) !== "off"; } catch { return true; } };
+  const show = () => { if (!dialog.open) { box.checked = read(); dialog.showModal(); } };
+  box.addEventListener("change", () => { try { localStorage.setItem(remembered, box.checked ? "on" : "off"); } catch { /* not remembered */ } });
+  document.getElementById("keys-link").addEventListener("click", (e) => { e.preventDefault(); show(); });
+
+  const rows = () => [...document.querySelectorAll("main [data-go]")];
+  const row = (e) => e?.closest("tr, li, article");
+  // go moves to the row so many further: from the one with the focus, else from the first.
+  function go(by) {
+    const all = rows(), here = row(document.activeElement);
+    const at = all.findIndex((link) => here && row(link) === here);
+    const next = all[at < 0 ? 0 : Math.min(Math.max(at + by, 0), all.length - 1)];
+    if (!next) return false;
+    next.focus();
+    next.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  function focus(selector) {
+    const found = row(document.activeElement)?.querySelector(selector) ?? document.querySelector(`main ${selector}`);
+    if (!found) return false;
+    found.focus();
+    found.select?.();
+  }
+  desk.keys.set("j", () => go(1));
+  desk.keys.set("k", () => go(-1));
+  desk.keys.set("/", () => focus("[data-search]"));
+  desk.keys.set("s", () => focus("[data-stage-select]"));
+  desk.keys.set("n", () => focus("[data-note]"));
+  desk.keys.set("?", show);
+
+  document.addEventListener("keydown", (e) => {
+    if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.isComposing || dialog.open) return;
+    if (e.target.closest?.("input, textarea, select, [contenteditable]") || !read()) return;
+    const action = desk.keys.get(e.key);
+    if (action && action(e) !== false) e.preventDefault();
+  });
+})();
+
+// Copy buttons.
+document.addEventListener("click", async (e) => {
+  const button = e.target.closest?.("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    desk.say("Copied.");
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  } catch {
+    desk.say("Not copied: the link is selected, copy it with your keyboard.");
+  }
+});
+
+// The board: a card that is dragged to another column is moved at once, and put back if
+// the server does not agree. Its form does the same for the keyboard.
+(() => {
+  let card = null;
+  const columnOf = (e) => e.target.closest?.(".column")?.querySelector("[data-column]");
+  const over = (list) => { for (const o of document.querySelectorAll(".over")) if (o !== list) o.classList.remove("over"); list?.classList.add("over"); };
+  document.addEventListener("dragstart", (e) => {
+    card = e.target.closest?.("[data-board] li[draggable]");
+    if (!card) return;
+    e.dataTransfer.effectAllowed = "move";
+    e.dataTransfer.setData("text/plain", card.dataset.lead);
+    card.classList.add("dragged");
+  });
+  document.addEventListener("dragover", (e) => {
+    const list = card && columnOf(e);
+    if (card) over(list);
+    if (list) e.preventDefault();
+  });
+  document.addEventListener("dragend", () => { card?.classList.remove("dragged"); over(null); card = null; });
+  document.addEventListener("drop", (e) => {
+    const list = card && columnOf(e);
+    if (!list) return;
+    e.preventDefault();
+    const form = card.querySelector("form");
+    if (list.dataset.column !== form.elements.from.value) move(card, form, list);
+  });
+  async function move(moved, form, list) {
+    const body = new URLSearchParams(new FormData(form));
+    body.set("to", list.dataset.column);
+    const home = moved.parentNode, next = moved.nextSibling;
+    list.prepend(moved);
+    let done = false;
+    try {
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
+      done = answer.type === "opaqueredirect";
+      if (done) desk.say(`${moved.dataset.lead} moved.`);
+      else if (answer.status === 409) desk.say(`${moved.dataset.lead} was not moved: somebody or something was before you.`);
+      else desk.say(`${moved.dataset.lead} was not moved.`);
+    } catch {
+      desk.say(`${moved.dataset.lead} was not moved: no connection.`);
+    }
+    if (!done && moved.isConnected) home.insertBefore(moved, next?.parentNode === home ? next : null);
+    desk.refresh(); // wherever it belongs by now
+  }
 })();

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"handoff"
+	"handoff/internal/app"
+	"handoff/internal/store"
+)
+
+// leadFilter are the flags that choose leads.
+type leadFilter struct {
+	Site    string `help:"Only of this site."`
+	Stage   string `help:"Only in this stage."`
+	Service string `help:"Only for this service."`
+	Source  string `help:"Only from this source, such as google or direct."`
+	From    string `help:"Submitted on this day or later, such as 2026-11-01, in UTC." placeholder:"DAY"`
+	To      string `help:"Submitted on this day or before." placeholder:"DAY"`
+	Search  string `help:"Words of the name, e-mail address or phone, or their beginnings."`
+	Limit   int    `help:"How many at most." default:"100"`
+}
+
+// filter reads the flags. The error is errUsage.
+func (f leadFilter) filter() (store.LeadFilter, error) {
+	out := store.LeadFilter{Stage: handoff.Stage(f.Stage), Service: f.Service, Source: f.Source, Search: f.Search, Limit: f.Limit}
+	if f.Limit < 1 || f.Limit > 10000 {
+		return out, fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	}
+	if f.Site != "" {
+		out.Sites = []string{f.Site}
+	}
+	for _, d := range []struct {
+		flag, day string
+		at        *time.Time
+		more      int
+	}{{"from", f.From, &out.From, 0}, {"to", f.To, &out.To, 1}} {
+		if d.day == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.day)
+		if err != nil {
+			return out, fmt.Errorf("--%s: %q is no day such as 2026-11-01: %w", d.flag, d.day, errUsage)
+		}
+		*d.at = day.AddDate(0, 0, d.more)
+	}
+	return out, nil
+}
+
+type leadsNoteCmd struct {
+	configFlag
+	JSON   bool   `name:"json" help:"Print JSON."`
+	Delete string `help:"Delete this note instead of writing one." placeholder:"NOTE"`
+	ID     string `arg:"" help:"The lead's ID."`
+	Text   string `arg:"" optional:"" help:"The note. Without it, standard input is read."`
+}
+
+func (c leadsNoteCmd) Run(e *environment) error {
+	db, err := c.store(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
+	if err != nil {
+		return notFound(err, "lead "+c.ID)
+	}
+	if c.Delete != "" {
+		if err := db.DeleteNote(e.ctx, handoff.CommandLine, d.Site, d.ID, c.Delete); err != nil {
+			return notFound(err, "note "+c.Delete+" on that lead")
+		}
+		if c.JSON {
+			return app.WriteJSON(e.out, map[string]string{"deleted": c.Delete})
+		}
+		fmt.Fprintf(e.out, "Deleted %s.\n", c.Delete)
+		return nil
+	}
+	if c.Text == "" {
+		all, err := io.ReadAll(io.LimitReader(e.in, 8*handoff.MaxNote))
+		if err != nil {
+			return fmt.Errorf("reading standard input: %w", err)
+		}
+		c.Text = string(all)
+	}
+	n, err := db.AddNote(e.ctx, handoff.CommandLine, d.Site, d.ID, c.Text)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return app.WriteJSON(e.out, n)
+	}
+	fmt.Fprintf(e.out, "Wrote %s.\n", n.ID)
+	return nil
+}
+
+type leadsStageCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	From string `help:"Only if the lead stands there." placeholder:"STAGE"`
+	Undo bool   `help:"Take back the stage that was set by hand last."`
+	ID   string `arg:"" help:"The lead's ID."`
+	To   string `arg:"" optional:"" help:"The stage to move it to."`
+}
+
+func (c leadsStageCmd) Run(e *environment) error {
+	if (c.To == "") != c.Undo {
+		return fmt.Errorf("name a stage, or give --undo: %w", errUsage)
+	}
+	conf, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
+	if err != nil {
+		return notFound(err, "lead "+c.ID)
+	}
+	if err := conf.CheckFilter(d.Site, handoff.Stage(c.To)); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	from := d.Stage
+	if c.From != "" {
+		from = handoff.Stage(c.From)
+	}
+	var change handoff.Change
+	if c.Undo {
+		change, err = db.UndoStage(e.ctx, handoff.CommandLine, d.Site, d.ID, d.History[len(d.History)-1].Cause, conf.Pipeline(d.Site))
+	} else {
+		change, err = db.SetStage(e.ctx, handoff.CommandLine, d.Site, d.ID, from, handoff.Stage(c.To), conf.Pipeline(d.Site))
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return app.WriteJSON(e.out, app.ViewChange(change))
+	}
+	fmt.Fprintf(e.out, "%s  %s → %s\n", d.ID, change.From, change.To)
+	return nil
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"handoff"
+)
+
+// A View is a list of leads that an operator gave a name.
+type View struct {
+	Name  string
+	Query string // as in the address of the list
+}
+
+const (
+	maxViews     = 50 // of one operator
+	maxViewName  = 60 // characters
+	maxViewQuery = 2000
+)
+
+// PutView keeps a view of an operator, or gives the one of that name another query. The
+// error is ErrInvalid if it has no name, or if it or the number of views is too large.
+func (db *DB) PutView(ctx context.Context, email string, v View) error {
+	v.Name = strings.TrimSpace(v.Name)
+	if n := utf8.RuneCountInString(v.Name); n == 0 || n > maxViewName || !utf8.ValidString(v.Name) || len(v.Query) > maxViewQuery {
+		return fmt.Errorf("a view has a name of 1 to %d characters: %w", maxViewName, handoff.ErrInvalid)
+	}
+	return db.tx(ctx, func(tx *txn) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO views (email, name, query) VALUES ($1, $2, $3) ON CONFLICT (email, name) DO UPDATE SET query = excluded.query`, email, v.Name, v.Query); err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM views WHERE email = $1`, email).Scan(&n); err != nil {
+			return fmt.Errorf("views: %w", err)
+		}
+		if n > maxViews {
+			return fmt.Errorf("there are %d views already; delete one first: %w", maxViews, handoff.ErrInvalid)
+		}
+		return nil
+	})
+}
+
+// DeleteView deletes a view of an operator. The error is ErrNotFound if there is none of
+// that name.
+func (db *DB) DeleteView(ctx context.Context, email, name string) error {
+	return db.tx(ctx, func(tx *txn) error {
+		done, err := tx.ExecContext(ctx, `DELETE FROM views WHERE email = $1 AND name = $2`, email, name)
+		if err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		if n, err := done.RowsAffected(); err == nil && n == 0 {
+			return fmt.Errorf("view: %w", handoff.ErrNotFound)
+		}
+		return nil
+	})
+}
+
+// Views lists an operator's views by name.
+func (db *DB) Views(ctx context.Context, email string) ([]View, error) {
+	rows, err := db.read.QueryContext(ctx, `SELECT name, query FROM views WHERE email = $1 ORDER BY name`, email)
+	out, err := collect(rows, err, func(r *sql.Rows) (v View, err error) { return v, r.Scan(&v.Name, &v.Query) })
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return out, nil
+}
