@@ -79,6 +79,7 @@ func everyPage(t *testing.T, h *house) []look {
 	if err := h.db.PutView(t.Context(), h.operator, store.View{Name: "From the newsletter", Query: "source=newsletter"}); err != nil {
 		t.Fatal(err)
 	}
+	invitation := h.people(t)
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
 	return []look{
 		{name: "home", address: "/"},
@@ -114,8 +115,37 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-reminders", address: "/desk/reminders"},
 		{name: "stop", address: "/stop/" + h.stopReference(t, free)},
 		{name: "desk-statements", address: "/desk/statements"},
+		{name: "desk-account", address: "/desk/account"},
+		{name: "desk-people", address: "/desk/people"},
+		{name: "desk-people-change", address: "/desk/people", do: func(b *tab) {
+			b.press(".person details summary")
+			b.until(`document.querySelector(".person details[open]")`)
+		}},
+		{name: "desk-link", address: "/desk/people", do: func(b *tab) {
+			b.fill("#email", "rosa@brightwater.example")
+			b.press("form[action='/desk/people/invite'] .main-button")
+			b.until(`document.getElementById("link")`)
+		}},
+		{name: "desk-invitation", address: "/desk/invitations/" + invitation},
+		{name: "desk-audit", address: "/desk/audit"},
 		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
 	}
+}
+
+// people gives the desk more of them, and returns the token of an invitation.
+func (h *house) people(t *testing.T) string {
+	t.Helper()
+	token, err := h.db.Invite(t.Context(), handoff.CommandLine, "ottoline.featherstonehaugh@brightwater.example", handoff.RoleViewer, nil)
+	for _, err := range []error{
+		err,
+		h.db.PutUser(t.Context(), store.User{Email: "anna@brightwater.example", Name: "Anna Lindqvist", PasswordHash: "x", Role: handoff.RoleOperator}),
+		h.db.AddPasskey(t.Context(), handoff.CommandLine, store.Passkey{ID: "1", Email: h.operator, Host: "www.example.com", Name: "Work laptop", Doc: "{}"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return token
 }
 
 // swept has Cal.com's list of bookings read, and returns the day, in London, whose

@@ -296,6 +296,7 @@ func TestBrowser(t *testing.T) {
 		{"the board is worked", boardIsWorked},
 		{"keys do what they say", keysDoWhatTheySay},
 		{"the booked page moves by itself", bookedPageMovesByItself},
+		{"passkeys sign in", signsInWithPasskeys},
 		{"pages are for everybody", pagesAreForEverybody},
 	} {
 		t.Run(test.name, func(t *testing.T) {

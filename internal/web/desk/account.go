@@ -71,8 +71,9 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, p
 		Notice: said[r.URL.Query().Get("done")], Problem: problem,
 	}
 	if problem != "" {
-		page.Title, page.Notice, page.Live = "Error: "+page.Title, "", false
+		page.Title, page.Notice = "Error: "+page.Title, ""
 	}
+	page.Live = false // what is filled in must stay as it is
 	sessions, err := d.Store.Sessions(r.Context(), o.Email)
 	if err != nil {
 		return err
