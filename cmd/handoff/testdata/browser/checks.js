@@ -32,9 +32,9 @@
 
   // Names of what can be used.
   for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
-    if (![...e.labels].some((l) => l.innerText.trim())) wrong.push(`no label: ${name(e)}`);
+    if (![...e.labels].some((l) => l.textContent.trim())) wrong.push(`no label: ${name(e)}`);
   for (const e of document.querySelectorAll("input[type=radio]"))
-    if (!e.closest("fieldset")?.querySelector("legend")?.innerText.trim()) wrong.push(`no legend: ${name(e)}`);
+    if (!e.closest("fieldset")?.querySelector("legend")?.textContent.trim()) wrong.push(`no legend: ${name(e)}`);
   for (const e of document.querySelectorAll("a[href], button"))
     if (shown(e) && !(e.innerText.trim() || e.getAttribute("aria-label"))) wrong.push(`no name: ${name(e)}`);
   for (const e of document.querySelectorAll("img:not([alt]), iframe:not([title])")) wrong.push(`no text for ${name(e)}`);
