@@ -149,6 +149,10 @@ func TestFilters(t *testing.T) {
 		if tried != 360 {
 			t.Errorf("%d filters tried", tried)
 		}
+		late := store.LeadFilter{To: day.Add(20 * time.Hour), BeforeAt: day.Add(1000 * time.Hour), Before: "lead_z"}
+		if got, err := db.Leads(t.Context(), late); err != nil || len(got) == 0 || !got[0].CreatedAt.Before(late.To) {
+			t.Errorf("a list that goes on after its end: %d leads, %v", len(got), err)
+		}
 		if got, err := db.Sources(t.Context(), nil); err != nil || !slices.Equal(got, []string{"direct", "google", "news"}) {
 			t.Errorf("sources %v, %v", got, err)
 		}

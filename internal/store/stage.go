@@ -52,7 +52,7 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 		if err != nil {
 			return move{}, err
 		}
-		if newest.Cause != cause || l.Manual == nil || l.Manual.Stage != newest.To || l.Stage != newest.To {
+		if newest.Cause != cause || l.Manual == nil {
 			return move{}, fmt.Errorf("the lead was moved since: %w", handoff.ErrConflict)
 		}
 		bookings, err := bookingsOf(ctx, tx, site, lead)

@@ -55,7 +55,7 @@ func TestSetStage(t *testing.T) {
 			"no such stage":     {priya, site, s.Lead, "new", "nonsense", handoff.ErrInvalid},
 			"it stands already": {priya, site, s.Lead, "new", "new", handoff.ErrInvalid},
 		} {
-			if _, err := db.SetStage(t.Context(), c.by, c.site, c.lead, c.from, c.to, handoff.DefaultPipeline()); !errors.Is(err, c.want) {
+			if _, err := db.SetStage(t.Context(), c.by, c.site, c.lead, c.from, c.to, handoff.DefaultPipeline()); !errors.Is(err, c.want) || errors.Is(err, handoff.ErrUnavailable) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -130,6 +130,15 @@ func TestUndoStage(t *testing.T) {
 			t.Fatalf("the lead is %s", got)
 		}
 		refused(fourth, "a fact moved it since")
+		// A person was before the webhook: without the person's word it would stand there too.
+		other := db.submit("f2", "Bea")
+		early, err := db.setStage(other.Lead, "new", "booked")
+		db.must(err)
+		db.keep(db.event("e3", "u3", handoff.Accepted, other.ID), "d3")
+		db.work()
+		if _, err := db.undo(other.Lead, early.Cause); !errors.Is(err, handoff.ErrConflict) || len(db.lead(other.Lead).History) != 2 {
+			t.Errorf("undone to where it stands: %v, %+v", err, db.lead(other.Lead).History)
+		}
 		if acts := db.worked(s.Lead); len(acts) != 6 || acts[1].Action != "lead.stage.undo" {
 			t.Errorf("acts %+v", acts)
 		}
