@@ -112,6 +112,7 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-failures", address: "/desk/failures"},
+		{name: "desk-failure-list", address: "/desk/failures?reason=no_reference"},
 		{name: "desk-reminders", address: "/desk/reminders"},
 		{name: "stop", address: "/stop/" + h.stopReference(t, free)},
 		{name: "desk-statements", address: "/desk/statements"},

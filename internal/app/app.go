@@ -84,6 +84,10 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	var origins []string
+	clock := wc.Now
+	if clock == nil {
+		clock = time.Now
+	}
 	for _, s := range wc.Sites {
 		work[s.ID] = jobs.Site{Rules: s.Rules, Trust: s.Trust, API: s.API, Reminders: boxes[s.ID].reminders, Telling: boxes[s.ID].telling, Calendars: calendars(s)}
 		titles, types := map[string]string{}, map[int64]string{}
@@ -93,6 +97,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 		origins = append(origins, originOf(s.Content.URL))
 		deskSites = append(deskSites, desk.Site{
 			ID: s.ID, Name: s.Content.Name, TimeZone: s.Content.Location(), Pipeline: s.Pipeline, Services: titles, EventTypes: types,
+			Read: s.Reader(wc.Keys, clock), Asks: s.API != nil,
 			BookingLink: func(id handoff.SubmissionID) string { return s.Content.URL + "/book/" + wc.Keys.Sign(s.ID, id) },
 			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,

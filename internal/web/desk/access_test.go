@@ -70,7 +70,7 @@ func TestEveryRouteHoldsItsRole(t *testing.T) {
 	b.desk.pause = func(context.Context, time.Duration) {}
 	n := 0
 	b.desk.Source = func(*http.Request) string { n++; return strconv.Itoa(n) } // each from elsewhere
-	values := map[string]string{"id": "x", "token": "x", "fact": "x", "note": "x", "site": "brightwater", "day": "2026-11-01"}
+	values := map[string]string{"id": "x", "token": "x", "fact": "x", "note": "x", "resolution": "x", "site": "brightwater", "day": "2026-11-01"}
 	for _, role := range append([]handoff.Role{""}, handoff.Roles...) {
 		for _, route := range b.desk.routes() {
 			if route.least != anybody && !slices.Contains(handoff.Roles, route.least) {
@@ -124,7 +124,7 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 	for range 3 {
 		b.n++
 		b.must(b.db.KeepUnverified(t.Context(), handoff.Delivery{
-			Site: "northside", Digest: "foreign" + strings.Repeat("x", b.n), ContentType: "text/foreign", Body: []byte("foreign body"), Source: "s", ReceivedAt: b.clock.now(),
+			Site: "northside", Digest: "foreign" + strings.Repeat("x", b.n), ContentType: "text/foreign", Body: []byte(`{"says":"foreign body"}`), Source: "s", ReceivedAt: b.clock.now(),
 		}, handoff.SignatureMissing, "foreign detail"))
 	}
 	foreign, err := b.db.Failures(t.Context(), store.FailureFilter{Sites: []string{"northside"}})
@@ -135,7 +135,7 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 	detail, err := b.db.Lead(t.Context(), nil, theirs.Lead)
 	b.must(err)
 	values := map[string]string{
-		"fact": detail.Facts[0].ID, "note": "x",
+		"fact": detail.Facts[0].ID, "note": "x", "resolution": "x",
 		"site": "northside", "day": b.clock.now().Format(time.DateOnly),
 		"/desk/leads/id": string(theirs.Lead), "/desk/failures/id": string(foreign[0].ID),
 		"id": "x", "token": "x",

@@ -16,15 +16,20 @@ func done(w http.ResponseWriter, r *http.Request, page, what string) error {
 
 // said are the sentences for what was done.
 var said = map[string]string{
-	"password": "Your password is changed, and your other sessions are ended.",
-	"session":  "The session is ended.",
-	"others":   "Your other sessions are ended.",
-	"key":      "The passkey is added. You can sign in with it from now on.",
-	"no-key":   "The passkey is removed. Delete it in your browser or on your key too.",
-	"access":   "The change counts from now on.",
-	"out":      "Their sessions are ended.",
-	"removed":  "The account is removed.",
-	"revoked":  "The invitation is taken back: its link leads nowhere.",
+	"failure-attach":  "The booking is tied to that lead. The lead moves in a moment.",
+	"failure-dismiss": "Dismissed. It does not come back for the same reason.",
+	"failure-ask":     "Cal.com is being asked. If its answer ties the booking to a lead, this entry settles itself.",
+	"failure-verify":  "It was read, and is what Cal.com sent: it has taken its effect.",
+	"failure-undo":    "Taken back: it waits again.",
+	"password":        "Your password is changed, and your other sessions are ended.",
+	"session":         "The session is ended.",
+	"others":          "Your other sessions are ended.",
+	"key":             "The passkey is added. You can sign in with it from now on.",
+	"no-key":          "The passkey is removed. Delete it in your browser or on your key too.",
+	"access":          "The change counts from now on.",
+	"out":             "Their sessions are ended.",
+	"removed":         "The account is removed.",
+	"revoked":         "The invitation is taken back: its link leads nowhere.",
 }
 
 type accountPage struct {

@@ -36,11 +36,14 @@ type Site struct {
 	EventTypes map[int64]string
 	// BookingLink is where the visitor who sent a submission books. Nil: no link is shown.
 	BookingLink func(handoff.SubmissionID) string
-	Swept       bool                 // Cal.com's list of bookings is read
-	Ignore      []handoff.IgnoreRule // by which bookings need nobody
-	Letters     []Letter             // to who did not book
-	Reminds     bool                 // they are sent
-	Quiet       string               // hours in which none are, in words; empty: at any
+	// Read opens deliveries that were kept sealed. Nil: none is read again.
+	Read    store.Reader
+	Asks    bool                 // Cal.com can be asked about one booking
+	Swept   bool                 // Cal.com's list of bookings is read
+	Ignore  []handoff.IgnoreRule // by which bookings need nobody
+	Letters []Letter             // to who did not book
+	Reminds bool                 // they are sent
+	Quiet   string               // hours in which none are, in words; empty: at any
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -148,7 +151,11 @@ func (d *Desk) routes() []route {
 		{"POST /desk/leads/{id}/notes/{note}/delete", handoff.RoleOperator, d.deleteNote},
 		{"GET /desk/keys", handoff.RoleViewer, d.keys},
 		{"GET /desk/failures", handoff.RoleViewer, d.failures},
+		{"POST /desk/failures/dismissed", handoff.RoleOperator, d.dismissMany},
 		{"GET /desk/failures/{id}", handoff.RoleViewer, d.failure},
+		{"GET /desk/failures/{id}/body.json", handoff.RoleViewer, d.fixture},
+		{"POST /desk/failures/{id}/resolutions", handoff.RoleOperator, d.settle},
+		{"POST /desk/resolutions/{resolution}/undo", handoff.RoleOperator, d.undoSettling},
 		{"GET /desk/statements", handoff.RoleViewer, d.statements},
 		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
 		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},

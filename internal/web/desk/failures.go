@@ -1,42 +1,25 @@
 package desk
 
 import (
-	"bytes"
-	"encoding/json"
+	"cmp"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"handoff"
-	"handoff/internal/calcom"
 	"handoff/internal/store"
 )
 
-// maxFailures is how many failures of each kind a list shows, maxBody how many
-// bytes of a body and maxReceived how many deliveries a failure's page does.
+// How many failures of a cause the first page shows, and how many a list does.
 const (
-	maxFailures = 200
-	maxBody     = 64 << 10
-	maxReceived = 20
+	failuresFew  = 5
+	failuresPage = 50
 )
 
-type failuresPage struct {
-	frame
-	Groups  []failureGroup
-	Settled bool // also the settled ones are shown
-	Empty   bool
-	Many    bool // there are several sites
-}
-
-// A failureGroup is the failures whose deliveries Cal.com signed, or the others.
-type failureGroup struct {
-	ID       string
-	Title    string
-	What     string
-	None     string
-	Failures []failureRow
-	Cut      bool // there are more
-}
-
+// A failureRow is one failure in a list.
 type failureRow struct {
 	ID          handoff.FailureID
 	Title       string
@@ -46,51 +29,261 @@ type failureRow struct {
 	Times       string
 	First, Last moment
 	Settled     moment
+	Select      bool // it can be dismissed with others
 }
 
-// failures lists the failure queue: first what Cal.com vouches for.
+// A failureTable is rows as they are shown.
+type failureTable struct {
+	Failures []failureRow
+	Many     bool // with their sites
+	Settled  bool // with when they were settled
+	Select   bool // some can be chosen
+}
+
+// The queue is the failures that wait, by cause.
+type queuePage struct {
+	frame
+	Groups []failureGroup
+	Many   bool   // there are several sites
+	Notice string // what was done
+	Undo   undoForm
+}
+
+// A failureGroup is the failures that Cal.com vouches for, or the others, or those of the
+// connection with it.
+type failureGroup struct {
+	ID     string
+	Title  string
+	What   string
+	Causes []failureCause
+}
+
+// A failureCause is what waits for one reason.
+type failureCause struct {
+	Reason   handoff.Reason
+	Title    string
+	Count    string // "3", or "1000+"
+	Address  string // of all of them
+	More     bool   // there are more than are shown
+	Failures []failureRow
+}
+
+var failureGroups = []struct {
+	kind  handoff.FailureKind
+	group failureGroup
+}{
+	{handoff.FailedSite, failureGroup{
+		ID: "connection", Title: "The connection with Cal.com",
+		What: "Something is wrong with how a site and Cal.com talk. Most of these settle themselves once it is well.",
+	}},
+	{handoff.FailedEvent, failureGroup{
+		ID: "signed", Title: "Signed by Cal.com",
+		What: "Cal.com really sent these, but no lead was changed. Each waits for a person.",
+	}},
+	{handoff.FailedDelivery, failureGroup{
+		ID: "unverified", Title: "Not verified",
+		What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
+	}},
+}
+
+// failures shows what waits, by cause, or the list that is asked for.
 func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	f, err := d.frame(ctx, r, "failures", "Failures")
+	if q := r.URL.Query(); q.Has("reason") || q.Has("settled") || q.Has("site") || q.Has("uid") {
+		return d.failureList(w, r, q)
+	}
+	ctx, see := r.Context(), d.as(r)
+	page := queuePage{Many: see.many(), Notice: doneSettling(r.URL.Query()), Undo: readUndo(r.URL.Query())}
+	var err error
+	if page.frame, err = d.frame(ctx, r, "failures", "Failures"); err != nil {
+		return err
+	}
+	counts, err := d.Store.Waiting(ctx, see.actor.Sites)
 	if err != nil {
 		return err
 	}
-	page := failuresPage{frame: f, Settled: r.URL.Query().Has("settled"), Many: d.as(r).many(), Empty: true}
-	for _, kind := range []struct {
-		group  failureGroup
-		filter store.FailureFilter
-	}{
-		{failureGroup{
-			ID: "connection", Title: "The connection with Cal.com",
-			What: "Something is wrong with how this site and Cal.com talk. Each of these settles itself once it is well.",
-		}, store.FailureFilter{Kind: handoff.FailedSite}},
-		{failureGroup{
-			ID: "signed", Title: "Signed by Cal.com", None: "Nothing here.",
-			What: "Cal.com really sent these, but no lead was changed. Each waits for a person.",
-		}, store.FailureFilter{Kind: handoff.FailedEvent}},
-		{failureGroup{
-			ID: "unverified", Title: "Not verified", None: "Nothing here.",
-			What: "Anybody can send these to the webhook address. None of them changed anything; look at one only if your own bookings are missing.",
-		}, store.FailureFilter{Kind: handoff.FailedDelivery}},
-	} {
-		kind.filter.Sites, kind.filter.Settled, kind.filter.Limit = actorOf(r).Sites, page.Settled, maxFailures+1
-		found, err := d.Store.Failures(ctx, kind.filter)
-		if err != nil {
-			return err
+	of, more := map[handoff.Reason]int{}, map[handoff.Reason]bool{}
+	for _, c := range counts {
+		of[c.Reason] += c.Count
+		more[c.Reason] = more[c.Reason] || c.More
+	}
+	for _, g := range failureGroups {
+		group := g.group
+		for _, text := range handoff.ReasonTexts {
+			if text.Kind != g.kind || of[text.Reason] == 0 {
+				continue
+			}
+			found, err := d.Store.Failures(ctx, store.FailureFilter{Sites: see.actor.Sites, Reason: text.Reason, Limit: failuresFew + 1})
+			if err != nil {
+				return err
+			}
+			cause := failureCause{
+				Reason: text.Reason, Title: text.Title, Count: counted(of[text.Reason], more[text.Reason]),
+				Address: failureQuery{reason: text.Reason}.address(), More: len(found) > failuresFew,
+			}
+			for _, f := range found[:min(len(found), failuresFew)] {
+				cause.Failures = append(cause.Failures, d.failureRow(f))
+			}
+			group.Causes = append(group.Causes, cause)
 		}
-		g := kind.group
-		if g.Cut = len(found) > maxFailures; g.Cut {
-			found = found[:maxFailures]
-		}
-		for _, v := range found {
-			g.Failures = append(g.Failures, d.failureRow(v))
-			page.Empty = false
-		}
-		if len(found) > 0 || g.None != "" {
-			page.Groups = append(page.Groups, g)
+		if len(group.Causes) > 0 {
+			page.Groups = append(page.Groups, group)
 		}
 	}
 	return d.render(w, http.StatusOK, "failures", page)
+}
+
+// counted writes a number that may be more.
+func counted(n int, more bool) string {
+	if more {
+		return fmt.Sprintf("%d+", n)
+	}
+	return fmt.Sprint(n)
+}
+
+// A failureQuery is what a list of failures is asked for.
+type failureQuery struct {
+	site    string
+	reason  handoff.Reason
+	uid     string // of a booking
+	settled bool   // also the settled ones
+	after   store.FailurePlace
+}
+
+// address is where a list is found.
+func (q failureQuery) address() string {
+	v := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("site", q.site)
+	set("reason", string(q.reason))
+	set("uid", q.uid)
+	if q.settled {
+		v.Set("settled", "1")
+	}
+	if q.after.ID != "" {
+		place := "-"
+		if q.after.Verified {
+			place = "+"
+		}
+		v.Set("after", place+q.after.LastAt.UTC().Format(beforeLayout)+"_"+string(q.after.ID))
+	}
+	if len(v) == 0 {
+		return "/desk/failures"
+	}
+	return "/desk/failures?" + v.Encode()
+}
+
+// readFailureQuery reads an address. The error is ErrInvalid.
+func readFailureQuery(v url.Values) (q failureQuery, err error) {
+	q = failureQuery{site: v.Get("site"), reason: handoff.Reason(v.Get("reason")), uid: v.Get("uid"), settled: v.Has("settled")}
+	if len(q.site)+len(q.reason)+len(q.uid) > 500 || strings.ContainsRune(q.uid, 0) || q.reason != "" && q.reason.Text().Reason == "" {
+		return q, fmt.Errorf("a filter: %w", handoff.ErrInvalid)
+	}
+	after := v.Get("after")
+	if after == "" {
+		return q, nil
+	}
+	at, id, _ := strings.Cut(after[1:], "_")
+	q.after.Verified, q.after.ID = after[0] == '+', handoff.FailureID(id)
+	if q.after.LastAt, err = time.Parse(beforeLayout, at); err != nil || len(id) > 60 || !strings.HasPrefix(id, "fail_") || strings.ContainsRune(id, 0) {
+		return q, fmt.Errorf("after: %w", handoff.ErrInvalid)
+	}
+	return q, nil
+}
+
+// A list is failures of one filter, page by page.
+type failureListPage struct {
+	frame
+	Sites    []choice // to filter by; empty with one site
+	Reason   handoff.Reason
+	What, Do string
+	Settled  bool   // also the settled ones are shown
+	Switch   string // address of the list with the settled ones, or without
+	Failures []failureRow
+	Many     bool   // failures of several sites are shown
+	Bulk     bool   // they can be dismissed together
+	Site     string // whose they are then
+	Seen     string // when they were read
+	Newest   string // address of the first page; empty on it
+	Older    string // address of the next page; empty on the last
+	Notice   string
+	Undo     undoForm
+}
+
+// failureList lists failures of a filter.
+//
+//	200  also if there are none
+//	400  a filter that this desk does not make
+//	404  no such site
+func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values) error {
+	q, err := readFailureQuery(v)
+	if err != nil {
+		return err
+	}
+	see, ctx := d.as(r), r.Context()
+	if q.site != "" {
+		if _, err := see.site(handoff.RoleViewer, q.site); err != nil {
+			return err
+		}
+	}
+	seen := d.Now() // before they are read: what comes after was not seen
+	found, err := d.Store.Failures(ctx, store.FailureFilter{
+		Sites: see.read(q.site), Reason: q.reason, UID: q.uid, Settled: q.settled, After: q.after, Limit: failuresPage + 1,
+	})
+	if err != nil {
+		return err
+	}
+	text := q.reason.Text()
+	page := failureListPage{
+		Reason: q.reason, What: text.What, Do: text.Do, Settled: q.settled, Many: q.site == "" && see.many(), Site: q.site,
+		Seen: seen.UTC().Format(time.RFC3339Nano), Notice: doneSettling(v), Undo: readUndo(v),
+	}
+	if page.frame, err = d.frame(ctx, r, "failures", cmp.Or(text.Title, "All failures")); err != nil {
+		return err
+	}
+	if len(see.seen()) == 1 {
+		page.Site = see.seen()[0].ID
+	}
+	page.Sites = failureSites(see, q)
+	turned := q
+	turned.settled, turned.after = !q.settled, store.FailurePlace{}
+	page.Switch = turned.address()
+	if len(found) > failuresPage {
+		older := q
+		older.after = found[failuresPage-1].Place()
+		page.Older, found = older.address(), found[:failuresPage]
+	}
+	if q.after.ID != "" {
+		newest := q
+		newest.after = store.FailurePlace{}
+		page.Newest = newest.address()
+	}
+	for _, f := range found {
+		row := d.failureRow(f)
+		row.Select = page.Site != "" && see.actor.May(handoff.RoleOperator) && slices.Contains(f.Remedies(), handoff.Dismiss)
+		page.Bulk = page.Bulk || row.Select
+		page.Failures = append(page.Failures, row)
+	}
+	return d.render(w, http.StatusOK, "failure-list", page)
+}
+
+func failureSites(see reader, q failureQuery) []choice {
+	if !see.many() {
+		return nil
+	}
+	of := func(label, site string) choice {
+		other := q
+		other.site, other.after = site, store.FailurePlace{}
+		return choice{badge{label, ""}, "", other.address(), q.site == site}
+	}
+	out := []choice{of("All sites", "")}
+	for _, s := range see.seen() {
+		out = append(out, of(s.Name, s.ID))
+	}
+	return out
 }
 
 func (d *Desk) failureRow(v store.FailureView) failureRow {
@@ -111,92 +304,4 @@ func failureTitle(v store.FailureView) string {
 		return v.Title
 	}
 	return label(string(v.Reason))
-}
-
-type failurePage struct {
-	frame
-	Site        string // empty with one site
-	Detail      string
-	Times       string
-	Settled     moment
-	Reason      handoff.Reason
-	What, Do    string
-	Verified    bool
-	UID, Seat   string
-	Lead        handoff.LeadID
-	SettledBy   string
-	First, Last moment
-	Received    []received
-	More        int // deliveries that are not shown
-}
-
-// A received is one delivery as it was stored.
-type received struct {
-	Trigger     string
-	ContentType string
-	Times       string
-	First, Last moment
-	Pretty      string // indented; empty if it is no JSON, or Deep
-	Deep        bool   // nested too deep to be indented
-	Raw         string
-	Cut         bool
-	Bytes       int
-}
-
-// failure shows one failure: what happened, what to do, and what was received.
-func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
-	v, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
-	if err != nil {
-		return err
-	}
-	f, err := d.frame(r.Context(), r, "failures", failureTitle(v.FailureView))
-	if err != nil {
-		return err
-	}
-	site, text := d.siteOf(v.Site), v.Text()
-	page := failurePage{
-		frame: f, Detail: visible(v.Detail), Times: times(v.Deliveries), Reason: v.Reason, What: text.What, Do: text.Do,
-		Verified: v.Verified, UID: v.UID, Seat: v.Seat, Lead: v.Lead, SettledBy: v.SettledBy,
-		First: full(v.ReceivedAt, site.TimeZone), Last: full(v.LastAt, site.TimeZone),
-	}
-	if d.as(r).many() {
-		page.Site = site.Name
-	}
-	if v.SettledAt != nil {
-		page.Settled = full(*v.SettledAt, site.TimeZone)
-	}
-	if page.More = max(0, len(v.Received)-maxReceived); page.More > 0 {
-		v.Received = v.Received[:maxReceived]
-	}
-	for _, one := range v.Received {
-		page.Received = append(page.Received, viewReceived(site, one))
-	}
-	return d.render(w, http.StatusOK, "failure", page)
-}
-
-func viewReceived(site Site, v store.ReceivedView) received {
-	out := received{
-		Trigger: visible(v.Trigger), ContentType: visible(v.ContentType), Times: times(v.Count),
-		First: full(v.At, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Bytes: len(v.Body),
-	}
-	var pretty bytes.Buffer
-	if out.Deep = calcom.Deeper(v.Body, maxIndented); !out.Deep && json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {
-		out.Pretty, out.Cut = cut(pretty.String())
-	}
-	var rawCut bool
-	out.Raw, rawCut = cut(v.Body)
-	out.Cut = out.Cut || rawCut
-	return out
-}
-
-// maxIndented is how deep a body may be nested to be shown indented. Cal.com's own
-// are less than ten deep; 16 KiB of brackets would become 134 MB of spaces.
-const maxIndented = 32
-
-// cut bounds what is shown of a body.
-func cut(s string) (string, bool) {
-	if len(s) <= maxBody {
-		return visible(s), false
-	}
-	return visible(s[:maxBody]), true
 }

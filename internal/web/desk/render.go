@@ -59,9 +59,12 @@ var pages = func() map[string]*template.Template {
 		"asset": assetAddress,
 		"call":  func(tel string) template.URL { return template.URL("tel:" + dialled(tel)) },
 		"times": times,
+		"rows": func(of []failureRow, many, settled, pick bool) failureTable {
+			return failureTable{of, many, settled, pick}
+		},
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "board", "lead", "received", "keys", "failures", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
+	for _, name := range []string{"sign-in", "leads", "board", "lead", "received", "keys", "failures", "failure-list", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all

@@ -188,11 +188,17 @@ document.documentElement.classList.add("scripted");
   desk.keys.set("/", () => focus("[data-search]"));
   desk.keys.set("s", () => focus("[data-stage-select]"));
   desk.keys.set("n", () => focus("[data-note]"));
+  desk.keys.set("a", () => focus("[data-attach]"));
+  desk.keys.set("d", () => focus("[data-dismiss]"));
+  desk.keys.set("v", () => focus("[data-verify]"));
+  desk.keys.set("c", () => focus("[data-ask]"));
+  desk.keys.set("u", () => focus("[data-undo]"));
+  desk.keys.set("x", () => { const box = row(document.activeElement)?.querySelector("input[name=id]"); if (!box) return false; box.checked = !box.checked; });
   desk.keys.set("?", show);
 
   document.addEventListener("keydown", (e) => {
     if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.isComposing || dialog.open) return;
-    if (e.target.closest?.("input, textarea, select, [contenteditable]") || !read()) return;
+    if (e.target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") || !read()) return;
     const action = desk.keys.get(e.key);
     if (action && action(e) !== false) e.preventDefault();
   });

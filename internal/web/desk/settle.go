@@ -1,0 +1,196 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/store"
+)
+
+// settle does what an operator chose about one failure.
+//
+//	303  done; to the failure's page
+//	404  no such failure, or no such lead
+//	409  somebody was before; the page says who
+//	422  not done, and the page says why
+func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
+	v, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	f, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
+	if err != nil {
+		return err
+	}
+	remedy := handoff.Remedy(v.Get("remedy"))
+	err = d.apply(r, f.FailureView, remedy, v)
+	var refusal *calcom.Refusal
+	switch {
+	case err == nil:
+		return done(w, r, failureAddress(f.ID), "failure-"+string(remedy))
+	case errors.Is(err, handoff.ErrConflict):
+		return d.showFailure(w, r, http.StatusConflict, "Nothing was changed by you: somebody, or a later fact, was before you.")
+	case errors.As(err, &refusal):
+		return d.showFailure(w, r, http.StatusUnprocessableEntity, refused(refusal))
+	case errors.Is(err, errNoSuchLead):
+		return d.showFailure(w, r, http.StatusUnprocessableEntity, "There is no such lead in this site. Choose one of those below, or copy the address of a lead's page.")
+	case errors.Is(err, handoff.ErrNotFound) && remedy == handoff.Verify:
+		return d.showFailure(w, r, http.StatusUnprocessableEntity, "The body was not kept whole, so it cannot be verified again. If it was a booking, Cal.com can be asked for it: handoff sweep --since finds it.")
+	case errors.Is(err, handoff.ErrInvalid):
+		return d.showFailure(w, r, http.StatusUnprocessableEntity, fmt.Sprintf("That cannot be done about this entry. A reason has %d characters at most.", handoff.MaxRemark))
+	}
+	return err
+}
+
+// errNoSuchLead: what was entered is no lead of the site.
+var errNoSuchLead = errors.New("no such lead")
+
+func (d *Desk) apply(r *http.Request, f store.FailureView, remedy handoff.Remedy, v url.Values) error {
+	ctx, by, note := r.Context(), actorOf(r), v.Get("note")
+	switch remedy {
+	case handoff.Attach:
+		lead, err := chosenLead(v)
+		if err != nil {
+			return err
+		}
+		if _, err := d.Store.LeadOfSite(ctx, f.Site, lead); err != nil {
+			if errors.Is(err, handoff.ErrNotFound) {
+				err = errNoSuchLead
+			}
+			return err
+		}
+		_, err = d.Store.Attach(ctx, by, f.Site, f.ID, lead, note)
+		return err
+	case handoff.Dismiss:
+		_, err := d.Store.Dismiss(ctx, by, f.Site, []handoff.FailureID{f.ID}, note)
+		return err
+	case handoff.AskCal:
+		return d.Store.AskAbout(ctx, by, f.Site, f.ID)
+	case handoff.Verify:
+		if read := d.siteOf(f.Site).Read; read != nil {
+			return d.Store.ReadAgain(ctx, by, f.Site, f.ID, read)
+		}
+	}
+	return fmt.Errorf("remedy %q: %w", clip(string(remedy), 20), handoff.ErrInvalid)
+}
+
+// chosenLead is the lead that was entered, by its ID or the address of its page, or else
+// the one that was chosen.
+func chosenLead(v url.Values) (handoff.LeadID, error) {
+	text := strings.TrimSpace(v.Get("other"))
+	if text == "" {
+		text = v.Get("lead")
+	}
+	if at := strings.LastIndex(text, "lead_"); at >= 0 {
+		text = text[at:]
+	}
+	id, err := handoff.ParseLeadID(text)
+	if err != nil {
+		return "", errNoSuchLead
+	}
+	return id, nil
+}
+
+// refused says why a delivery still cannot be read.
+func refused(r *calcom.Refusal) string {
+	why := r.Reason.Text().Title
+	if r.Detail != "" {
+		why += " (" + visible(r.Detail) + ")"
+	}
+	return "It was looked at again, and nothing was changed: " + strings.ToLower(why[:1]) + why[1:] + "."
+}
+
+// undoSettling takes a resolution back.
+//
+//	303  done; to where it was asked from
+//	404  no such resolution
+//	409  it was undone before
+func (d *Desk) undoSettling(w http.ResponseWriter, r *http.Request) error {
+	v, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	if err := d.Store.Undo(r.Context(), actorOf(r), v.Get("site"), handoff.ResolutionID(clip(r.PathValue("resolution"), 60))); err != nil {
+		return err
+	}
+	back := "/desk/failures"
+	if id := v.Get("failure"); strings.HasPrefix(id, "fail_") {
+		back = failureAddress(handoff.FailureID(id))
+	}
+	return done(w, r, back, "failure-undo")
+}
+
+// dismissMany dismisses the failures that were chosen, or all of a reason that somebody
+// saw.
+//
+//	303  done; to the list, which offers to undo it
+//	400  none was chosen
+//	404  one is not there
+//	409  one was settled before; none is dismissed
+func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
+	v, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	site, reason := v.Get("site"), handoff.Reason(v.Get("reason"))
+	var res store.Resolution
+	if v.Has("all") {
+		seen, err := time.Parse(time.RFC3339Nano, v.Get("seen"))
+		if err != nil {
+			return fmt.Errorf("seen: %w", handoff.ErrInvalid)
+		}
+		res, err = d.Store.DismissAll(r.Context(), actorOf(r), site, reason, seen, v.Get("note"))
+		if err != nil {
+			return err
+		}
+	} else {
+		var ids []handoff.FailureID
+		for _, id := range v["id"] {
+			ids = append(ids, handoff.FailureID(id))
+		}
+		if res, err = d.Store.Dismiss(r.Context(), actorOf(r), site, ids, v.Get("note")); err != nil {
+			return err
+		}
+	}
+	to := url.Values{"done": {strconv.Itoa(res.Failures)}, "undo": {string(res.ID)}, "of": {site}}
+	if reason.Text().Reason != "" {
+		to.Set("reason", string(reason))
+	}
+	http.Redirect(w, r, "/desk/failures?"+to.Encode(), http.StatusSeeOther)
+	return nil
+}
+
+// An undoForm offers to take back what was just done.
+type undoForm struct {
+	Site       string
+	Resolution handoff.ResolutionID // empty: there is nothing to undo
+}
+
+func readUndo(v url.Values) undoForm {
+	id := v.Get("undo")
+	if !strings.HasPrefix(id, "res_") || len(id) > 60 {
+		return undoForm{}
+	}
+	return undoForm{v.Get("of"), handoff.ResolutionID(id)}
+}
+
+// doneSettling says what was done, where a page is come back to.
+func doneSettling(v url.Values) string {
+	n, err := strconv.Atoi(v.Get("done"))
+	switch {
+	case err != nil:
+		return said[v.Get("done")]
+	case n == 1:
+		return "One entry is dismissed."
+	}
+	return fmt.Sprintf("%d entries are dismissed.", n)
+}
+
+func failureAddress(id handoff.FailureID) string { return "/desk/failures/" + url.PathEscape(string(id)) }

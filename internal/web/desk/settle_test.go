@@ -1,0 +1,230 @@
+package desk
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/calcom"
+	"handoff/internal/store"
+)
+
+// only is the one failure that waits.
+func (b *bench) only() store.FailureView {
+	b.t.Helper()
+	list, err := b.db.Failures(b.t.Context(), store.FailureFilter{})
+	b.must(err)
+	if len(list) != 1 {
+		b.t.Fatalf("%d failures wait: %+v", len(list), list)
+	}
+	return list[0]
+}
+
+func (b *bench) waitsFor() string {
+	b.t.Helper()
+	list, err := b.db.Failures(b.t.Context(), store.FailureFilter{})
+	b.must(err)
+	var out []string
+	for _, f := range list {
+		out = append(out, string(f.Reason))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+var undoAddress = regexp.MustCompile(`action="(/desk/resolutions/res_[^"]+/undo)"`)
+
+// A booking without a reference is tied to the lead that is suggested, moves it, and can
+// be taken back; the page offers what can be done, and says what was.
+func TestAttachingABooking(t *testing.T) {
+	b := newBench(t)
+	s := b.submit(nil)
+	o := b.booked("stray", 24*time.Hour)
+	o.Attendees = []handoff.Person{{Name: s.Name, Email: s.Email}}
+	b.hear("BOOKING_CREATED", handoff.Submission{}, o)
+	v, f := b.as(handoff.RoleOperator), b.only()
+	path := failureAddress(f.ID)
+	page := v.page(path)
+	contains(t, page, "Settle it", string(s.Lead), "the same e-mail address", "Tie it to this lead", "Dismiss", "This is the only one that waits.")
+	lacks(t, page, "Verify again", "Undo")
+	if radio := regexp.MustCompile(`<input type="radio"[^>]*>`).FindString(page); radio == "" || strings.Contains(radio, "checked") {
+		t.Errorf("nobody is chosen but by a person: %s", radio)
+	}
+	lacks(t, b.as(handoff.RoleViewer).page(path), "Settle it", "Tie it to this lead", "the same e-mail address")
+
+	for name, form := range map[string]url.Values{
+		"nobody chosen":  {"remedy": {"attach"}},
+		"no such lead":   {"remedy": {"attach"}, "other": {"lead_01jdb7z5q4x3s8m2k9v6t1n0rc"}},
+		"no lead at all": {"remedy": {"attach"}, "other": {"Dana"}},
+	} {
+		got := v.post(path+"/resolutions", form)
+		if got.status != 422 || !strings.Contains(got.body, "There is no such lead in this site") || b.waitsFor() != "no_reference" {
+			t.Errorf("%s: %d", name, got.status)
+		}
+	}
+	if got := v.post(path+"/resolutions", url.Values{"remedy": {"attach"}, "lead": {string(s.Lead)}, "note": {"she <b>rang</b>"}}); got.status != 303 || got.header.Get("Location") != path+"?done=failure-attach" {
+		t.Fatalf("%d, %s", got.status, got.header.Get("Location"))
+	}
+	b.reconcile()
+	if l := b.read(s.Lead); l.Stage != "booked" || b.waitsFor() != "" {
+		t.Errorf("%s, %s", l.Stage, b.waitsFor())
+	}
+	page = v.page(path + "?done=failure-attach")
+	contains(t, page, "The booking is tied to that lead", "tied to a lead by "+string(handoff.RoleOperator), "she &lt;b&gt;rang", "failure.attach", "Nothing else waits.", "Open the lead")
+	lacks(t, page, "Settle it")
+	lacks(t, b.as(handoff.RoleViewer).page(path), "Undo")
+
+	// Who comes second is told who was first, and nothing is applied twice.
+	got := b.as(handoff.RoleOwner).post(path+"/resolutions", url.Values{"remedy": {"dismiss"}})
+	if got.status != 409 || !strings.Contains(got.body, "was before you") || !strings.Contains(got.body, "tied to a lead by") || len(b.read(s.Lead).History) != 2 {
+		t.Errorf("%d", got.status)
+	}
+	undo := undoAddress.FindStringSubmatch(page)
+	if undo == nil {
+		t.Fatal("no undo")
+	}
+	if got := v.post(undo[1], url.Values{"site": {"brightwater"}, "failure": {string(f.ID)}}); got.status != 303 {
+		t.Fatal(got.status)
+	}
+	b.reconcile()
+	if l := b.read(s.Lead); l.Stage != "new" || b.waitsFor() != "no_reference" {
+		t.Errorf("taken back: %s, %s", l.Stage, b.waitsFor())
+	}
+	if got := v.post(undo[1], url.Values{"site": {"brightwater"}}); got.status != 409 {
+		t.Errorf("taken back twice: %d", got.status)
+	}
+	// By the address of the lead's page, and by who may not.
+	if got := b.as(handoff.RoleViewer).post(path+"/resolutions", url.Values{"remedy": {"dismiss"}}); got.status != 403 || b.waitsFor() == "" {
+		t.Errorf("a viewer: %d", got.status)
+	}
+	if got := v.post(path+"/resolutions", url.Values{"remedy": {"attach"}, "other": {" https://handoff.example/desk/leads/" + string(s.Lead)}}); got.status != 303 {
+		t.Errorf("by its address: %d", got.status)
+	}
+}
+
+// Several are dismissed at once, of those that were seen, and all can be taken back.
+func TestDismissingMany(t *testing.T) {
+	b := newBench(t)
+	for n := range 60 {
+		b.unverified(fmt.Sprint(n))
+	}
+	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", 24*time.Hour))
+	v := b.as(handoff.RoleOperator, "brightwater")
+	contains(t, v.page("/desk/failures"), "60", "All 60: Wrong signature")
+	page := v.page("/desk/failures?reason=signature_wrong")
+	if n := strings.Count(page, `name="id"`); n != 50 {
+		t.Errorf("%d can be chosen", n)
+	}
+	lacks(t, b.as(handoff.RoleViewer).page("/desk/failures?reason=signature_wrong&site=brightwater"), `name="id"`, "Dismiss")
+	lacks(t, b.signedIn().page("/desk/failures?reason=signature_wrong"), `name="id"`) // of several sites
+	older := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(page)
+	if older == nil {
+		t.Fatal("no second page")
+	}
+	if n := strings.Count(v.page(strings.ReplaceAll(older[1], "&amp;", "&")), `name="id"`); n != 10 {
+		t.Errorf("%d on the second page", n)
+	}
+	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(page, 2)
+	form := url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "id": {ids[0][1], ids[1][1]}, "note": {"noise"}}
+	got := v.post("/desk/failures/dismissed", form)
+	to := got.header.Get("Location")
+	if got.status != 303 || !strings.Contains(to, "done=2") {
+		t.Fatalf("%d, %s", got.status, to)
+	}
+	contains(t, v.page(to), "2 entries are dismissed.", "Undo")
+	if got := v.post("/desk/failures/dismissed", form); got.status != 409 {
+		t.Errorf("twice: %d", got.status)
+	}
+	for name, c := range map[string]struct {
+		form url.Values
+		want int
+	}{
+		"none":             {url.Values{"site": {"brightwater"}}, 400},
+		"no time":          {url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "all": {"1"}}, 400},
+		"of another site":  {url.Values{"site": {"northside"}, "id": {ids[1][1]}}, 404},
+		"what is not told": {url.Values{"site": {"brightwater"}, "id": {"fail_x"}}, 404},
+	} {
+		if got := v.post("/desk/failures/dismissed", c.form); got.status != c.want {
+			t.Errorf("%s: %d, want %d", name, got.status, c.want)
+		}
+	}
+	seen := regexp.MustCompile(`name="seen" value="([^"]+)"`).FindStringSubmatch(page)
+	b.clock.pass(time.Minute)
+	b.unverified("came later")
+	got = v.post("/desk/failures/dismissed", url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "all": {"1"}, "seen": {seen[1]}})
+	if got.status != 303 || b.waitsFor() != "no_reference signature_wrong" {
+		t.Errorf("all that were seen: %d, %s", got.status, b.waitsFor())
+	}
+	undo := undoAddress.FindStringSubmatch(v.page(got.header.Get("Location")))
+	if undo == nil {
+		t.Fatal("no undo")
+	}
+	if got := v.post(undo[1], url.Values{"site": {"brightwater"}}); got.status != 303 || strings.Count(b.waitsFor(), "signature_wrong") != 59 {
+		t.Errorf("taken back: %d, %d wait", got.status, strings.Count(b.waitsFor(), "signature_wrong"))
+	}
+}
+
+// What was not believed is verified again, and says why not if it still is not.
+func TestVerifyingAgain(t *testing.T) {
+	b := newBench(t)
+	var answer error
+	b.desk.sites["brightwater"] = func(s Site) Site {
+		s.Read = func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			d.Body, d.Trigger = []byte(`{}`), "PING"
+			return d, handoff.Event{ID: "evt_again", Site: "brightwater", Trigger: "PING", Ignored: "ping"}, answer
+		}
+		return s
+	}(b.desk.sites["brightwater"])
+	b.must(b.db.KeepUnverified(t.Context(), handoff.Delivery{Site: "brightwater", Digest: "d1", Body: []byte(`{"a":1}`), Sealed: []byte("x"), Source: "s", ReceivedAt: b.clock.now()}, handoff.SignatureWrong, ""))
+	v, path := b.as(handoff.RoleOperator), failureAddress(b.only().ID)
+	contains(t, v.page(path), "Verify again", "with the secrets of today")
+	lacks(t, v.page(path), "Ask Cal.com", "Tie it")
+	answer = &calcom.Refusal{Reason: handoff.SignatureWrong}
+	got := v.post(path+"/resolutions", url.Values{"remedy": {"verify"}})
+	if got.status != 422 || !strings.Contains(got.body, "nothing was changed: wrong signature.") || b.waitsFor() != "signature_wrong" {
+		t.Errorf("%d", got.status)
+	}
+	answer = nil
+	if got := v.post(path+"/resolutions", url.Values{"remedy": {"verify"}}); got.status != 303 || b.waitsFor() != "" {
+		t.Errorf("%d, %s", got.status, b.waitsFor())
+	}
+	contains(t, v.page(path+"?done=failure-verify"), "is what Cal.com sent", "read again by")
+
+	// Without a whole body there is nothing to verify; it can be dismissed.
+	b.unverified("cut")
+	path = failureAddress(b.only().ID)
+	if got := v.post(path+"/resolutions", url.Values{"remedy": {"verify"}}); got.status != 422 || !strings.Contains(got.body, "was not kept whole") {
+		t.Errorf("%d", got.status)
+	}
+	for _, remedy := range []string{"attach", "ask", "pardon", ""} {
+		if got := v.post(path+"/resolutions", url.Values{"remedy": {remedy}, "lead": {"lead_01jdb7z5q4x3s8m2k9v6t1n0rc"}}); got.status != 422 || b.waitsFor() != "signature_wrong" {
+			t.Errorf("%q: %d", remedy, got.status)
+		}
+	}
+}
+
+// The lists take only addresses that the desk makes.
+func TestFailureAddresses(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	for path, want := range map[string]int{
+		"/desk/failures?reason=no_reference":                       200,
+		"/desk/failures?reason=none":                               400,
+		"/desk/failures?site=none":                                 404,
+		"/desk/failures?site=brightwater&settled=1":                200,
+		"/desk/failures?uid=abc":                                   200,
+		"/desk/failures?reason=no_reference&after=x":               400,
+		"/desk/failures?reason=no_reference&after=%2B2026_fail_":   400,
+		"/desk/failures?settled=1&after=-2026-11-28T06:07:15.161773Z_fail_01m8gc7npsfsmb129x5jdd700d": 200,
+		"/desk/failures?settled=1&after=-2026-11-28T06:07:15.161773Z_'": 400,
+	} {
+		if got := v.get(path); got.status != want {
+			t.Errorf("%s: %d, want %d", path, got.status, want)
+		}
+	}
+}
