@@ -202,7 +202,7 @@ type failureListPage struct {
 	What, Do string
 	Settled  bool   // also the settled ones are shown
 	Switch   string // address of the list with the settled ones, or without
-	Failures []failureRow
+	Rows     []failureRow
 	Many     bool   // failures of several sites are shown
 	Bulk     bool   // they can be dismissed together
 	Site     string // whose they are then
@@ -265,7 +265,7 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		row := d.failureRow(f)
 		row.Select = page.Site != "" && see.actor.May(handoff.RoleOperator) && slices.Contains(f.Remedies(), handoff.Dismiss)
 		page.Bulk = page.Bulk || row.Select
-		page.Failures = append(page.Failures, row)
+		page.Rows = append(page.Rows, row)
 	}
 	return d.render(w, http.StatusOK, "failure-list", page)
 }

@@ -193,4 +193,6 @@ func doneSettling(v url.Values) string {
 	return fmt.Sprintf("%d entries are dismissed.", n)
 }
 
-func failureAddress(id handoff.FailureID) string { return "/desk/failures/" + url.PathEscape(string(id)) }
+func failureAddress(id handoff.FailureID) string {
+	return "/desk/failures/" + url.PathEscape(string(id))
+}

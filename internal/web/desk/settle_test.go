@@ -213,15 +213,15 @@ func TestFailureAddresses(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
 	for path, want := range map[string]int{
-		"/desk/failures?reason=no_reference":                       200,
-		"/desk/failures?reason=none":                               400,
-		"/desk/failures?site=none":                                 404,
-		"/desk/failures?site=brightwater&settled=1":                200,
-		"/desk/failures?uid=abc":                                   200,
-		"/desk/failures?reason=no_reference&after=x":               400,
-		"/desk/failures?reason=no_reference&after=%2B2026_fail_":   400,
+		"/desk/failures?reason=no_reference":                     200,
+		"/desk/failures?reason=none":                             400,
+		"/desk/failures?site=none":                               404,
+		"/desk/failures?site=brightwater&settled=1":              200,
+		"/desk/failures?uid=abc":                                 200,
+		"/desk/failures?reason=no_reference&after=x":             400,
+		"/desk/failures?reason=no_reference&after=%2B2026_fail_": 400,
 		"/desk/failures?settled=1&after=-2026-11-28T06:07:15.161773Z_fail_01m8gc7npsfsmb129x5jdd700d": 200,
-		"/desk/failures?settled=1&after=-2026-11-28T06:07:15.161773Z_'": 400,
+		"/desk/failures?settled=1&after=-2026-11-28T06:07:15.161773Z_'":                               400,
 	} {
 		if got := v.get(path); got.status != want {
 			t.Errorf("%s: %d, want %d", path, got.status, want)
