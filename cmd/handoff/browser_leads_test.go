@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -47,15 +48,23 @@ func boardIsWorked(t *testing.T, browser context.Context) {
 		t.Errorf("lead %+v", d)
 	}
 
-	// Somebody else was before: what the page thinks is old.
-	b.expect("409 (Conflict)")
-	eval[bool](b, `(desk.refresh = () => {}, true)`) // the page does not hear of it
+	// Somebody else was before, and the page has not heard of it: the card goes back.
+	poor := newTab(t, browser, desktop)
+	poor.do(command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `Object.defineProperty(window, "EventSource", { value: undefined })`}))
+	poor.signIn(h)
+	poor.open(h.site + "/desk/board")
+	poor.until(in("contacted"))
 	if _, err := h.db.SetStage(t.Context(), handoff.CommandLine, h.siteID, id, "contacted", "won", handoff.DefaultPipeline()); err != nil {
 		t.Fatal(err)
 	}
-	eval[bool](b, fmt.Sprintf(`(document.querySelector('#%s [name=from]').value = "contacted", true)`, id))
-	eval[[]bool](b, fmt.Sprintf(drag, id, "lost"))
-	b.until(`document.getElementById("said").textContent.includes("was before you")`)
+	poor.expect("409 (Conflict)")
+	eval[bool](poor, `(desk.refresh = () => { window.refreshed = true; }, true)`)
+	eval[[]bool](poor, fmt.Sprintf(drag, id, "lost"))
+	poor.until(`window.refreshed`)
+	if !eval[bool](poor, in("contacted")) || !eval[bool](poor, `document.getElementById("said").textContent.includes("was before you")`) {
+		t.Errorf("a card that was refused is not back (%s), or nobody is told (%s)",
+			eval[string](poor, fmt.Sprintf(`document.getElementById(%q)?.closest("[data-column]").dataset.column ?? "gone"`, id)), poor.text("#said"))
+	}
 	b.until(in("won"))
 	if d := h.read(t, id); d.Stage != "won" || len(d.History) != 3 {
 		t.Errorf("after a move that was refused: %+v", d)
@@ -68,8 +77,8 @@ func boardIsWorked(t *testing.T, browser context.Context) {
 	b.do(chromedp.KeyEvent(kb.ArrowUp), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 	b.at("/desk/board")
 	b.until(`document.querySelector('[data-column="won"] li') === null`)
-	if d := h.read(t, id); d.Stage == "won" {
-		t.Errorf("the keyboard moved nothing: %+v", d)
+	if d := h.read(t, id); d.Stage != "met" {
+		t.Errorf("by keyboard it came to %s, want the stage before won", d.Stage)
 	}
 }
 

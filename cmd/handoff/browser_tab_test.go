@@ -127,7 +127,7 @@ func newTab(t testing.TB, browser context.Context, on screen) *tab {
 }
 
 // command makes an action of a protocol command without a result.
-func command[P any](c cdp.Command[P, cdp.Empty], params P) chromedp.Action[chromedp.Void] {
+func command[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, c, params)
 		return err

@@ -172,3 +172,10 @@ func (db *DB) Plan(ctx context.Context, site string, f LeadFilter) (string, erro
 	})
 	return strings.Join(lines, "\n"), err
 }
+
+// LookAtFew lowers how many leads a list looks at one by one, until the test ends.
+func LookAtFew(t *testing.T, n int) {
+	was := few
+	few = n
+	t.Cleanup(func() { few = was })
+}

@@ -91,6 +91,7 @@ func TestSearchAfterCorrection(t *testing.T) {
 // Every filter alone and with others chooses the same leads as looking at each does, and
 // pages join without a gap or a repetition.
 func TestFilters(t *testing.T) {
+	store.LookAtFew(t, 15) // so that every way is gone
 	onEachEngine(t, func(t *testing.T, db *harness) {
 		operator := handoff.Actor{Name: "op", Role: handoff.RoleOperator}
 		day := db.now()
@@ -237,6 +238,7 @@ func TestFillIn(t *testing.T) {
 // leads have; without a search nothing is sorted, so that a page costs the same however
 // many leads there are.
 func TestListsGoByIndexes(t *testing.T) {
+	store.LookAtFew(t, 2000)
 	onEachEngine(t, func(t *testing.T, db *harness) {
 		pipeline := handoff.DefaultPipeline()
 		for i := range 3000 {

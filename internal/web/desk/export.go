@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"handoff"
@@ -77,17 +76,7 @@ func (d *Desk) exportRow(l store.LeadSummary) []string {
 		at(l.CreatedAt), next, fmt.Sprint(len(l.Bookings)), at(l.UpdatedAt),
 	}
 	for i := range row {
-		row[i] = harmless(row[i])
+		row[i] = inert(row[i])
 	}
 	return row
-}
-
-// harmless makes a cell text for a spreadsheet, whatever it begins with.
-//
-// Source: OWASP, CSV Injection.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
