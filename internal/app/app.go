@@ -62,6 +62,10 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 	if err != nil {
 		return nil, err
 	}
+	mail, err := c.deskMail(sites)
+	if err != nil {
+		return nil, err
+	}
 	db, err := OpenStore(ctx, c, log, now)
 	if err != nil {
 		return nil, err
@@ -72,7 +76,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 			log.Warn("no key of Cal.com's API: bookings whose webhook is lost are found only if their page heard of them; run handoff calcom connect", "site", s.ID)
 		}
 	}
-	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, boxes); err != nil {
+	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, boxes, mail); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -80,7 +84,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 }
 
 // wire joins the parts around the store: the work, the desk, the requests.
-func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
+func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	var origins []string
@@ -108,6 +112,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox) error {
 	a.desk, err = desk.New(desk.Config{
 		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log, Now: wc.Now,
 		Source: func(r *http.Request) string { return server.Source(r) }, Host: func(r *http.Request) string { return server.Host(r) }, Origins: origins,
+		Key: deskKey(wc.Keys[0]), Mail: mail,
 	})
 	if err != nil {
 		return err

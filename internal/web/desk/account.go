@@ -129,13 +129,14 @@ func (d *Desk) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := operatorOf(r)
 	if o.PasswordHash != "" {
-		d.pause(r.Context(), d.slowness(o.Email))
-		same, err := d.verify(r.Context(), o.PasswordHash, r.PostForm.Get("current"))
+		own := "session " + o.session.ID // who is signed in does not wait for strangers
+		d.pause(r.Context(), d.slowness(own))
+		same, err := d.verify(r.Context(), true, o.PasswordHash, r.PostForm.Get("current"))
 		if err != nil {
 			return err
 		}
 		if !same {
-			if err := d.refused(r.Context(), o.Email, true); err != nil {
+			if err := d.refused(r.Context(), own, o.Email); err != nil {
 				return err
 			}
 			return d.accountPage(w, r, http.StatusUnprocessableEntity, "Your present password is not right.")

@@ -10,6 +10,8 @@ package desk
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net"
@@ -59,6 +61,11 @@ type Config struct {
 	// proxy stands before us, without naming it: sessions keep it. Nil: the peer's address,
 	// of IPv6 the /64, which is not kept.
 	Source func(*http.Request) string
+	// Mail sends a letter to somebody who is invited. Nil: no mail is sent.
+	Mail func(ctx context.Context, to, subject, text string) error
+	// Key makes browsers known (known.go), on all servers of an install and also after a
+	// restart. Nil: one is drawn.
+	Key []byte
 	// Origins are those on which operators open the desk, such as
 	// https://www.example.com: the hosts for which passkeys are made.
 	Origins []string
@@ -75,13 +82,15 @@ type Desk struct {
 	streams streams
 	pulse   pulse
 	hashing chan struct{} // one place for each password that may be hashed now
-	decoy   string        // hash of no operator's password: the work for unknown ones
-	sources *httprate.RateLimiter
-	asks    *httprate.RateLimiter
-	failed  httprate.LimitCounter                   // wrong passwords of each account
-	pause   func(context.Context, time.Duration)    // of a slow account
-	compare func(hash, password string) (same bool) // VerifyPassword, counted in tests
-	handler http.Handler
+	// hashingKnown is a place beside those, for browsers that are known.
+	hashingKnown chan struct{}
+	decoy        string // hash of no operator's password: the work for unknown ones
+	sources      *httprate.RateLimiter
+	asks         *httprate.RateLimiter
+	failed       httprate.LimitCounter                   // wrong passwords of each account
+	pause        func(context.Context, time.Duration)    // of a slow account
+	compare      func(hash, password string) (same bool) // VerifyPassword, counted in tests
+	handler      http.Handler
 }
 
 // New checks the configuration and builds the desk.
@@ -98,6 +107,10 @@ func New(c Config) (*Desk, error) {
 	hides := c.Source != nil
 	if !hides {
 		c.Source = peer
+	}
+	if c.Key == nil {
+		c.Key = make([]byte, sha256.Size)
+		_, _ = rand.Read(c.Key) // it never fails
 	}
 	if c.Host == nil {
 		c.Host = func(r *http.Request) string { return r.Host }

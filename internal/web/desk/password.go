@@ -119,22 +119,26 @@ var maxHashing = max(1, runtime.NumCPU())
 // is busy.
 const hashWait = 5 * time.Second
 
-// verify checks a password in its turn. Whatever is wrong with the hash or the
+// verify checks a password in its turn, or in that of browsers that are known. Whatever is wrong with the hash or the
 // password, the work is the same, so that the time tells nothing.
-func (d *Desk) verify(ctx context.Context, hash, password string) (bool, error) {
+func (d *Desk) verify(ctx context.Context, known bool, hash, password string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, hashWait)
 	defer cancel()
+	places := d.hashing
+	if known {
+		places = d.hashingKnown
+	}
 	select {
-	case d.hashing <- struct{}{}:
-		defer func() { <-d.hashing }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	case <-ctx.Done():
 		return false, errBusy
 	}
-	known := len(password) <= MaxPassword
+	can := len(password) <= MaxPassword
 	if _, err := parseHash(hash); err != nil {
-		known = false
+		can = false
 	}
-	if !known {
+	if !can {
 		d.compare(d.decoy, password[:min(len(password), MaxPassword)])
 		return false, nil
 	}

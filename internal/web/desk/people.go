@@ -1,11 +1,13 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"handoff"
 	"handoff/internal/store"
@@ -16,6 +18,7 @@ type peoplePage struct {
 	People      []person
 	Invitations []invitationRow
 	Grant       grant // of the form for another invitation
+	Mails       bool  // an invitation can be sent by mail
 	Email       string
 	Notice      string
 	Problem     string // with the invitation
@@ -110,7 +113,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 	if page.Problem != "" {
 		page.Title, page.Notice = "Error: People", ""
 	}
-	page.Live = false // what is filled in must stay as it is
+	page.Live, page.Mails = false, d.Mail != nil // what is filled in must stay as it is
 	users, err := d.Store.Users(r.Context())
 	if err != nil {
 		return err
@@ -216,6 +219,36 @@ type linkPage struct {
 	Link  string
 	For   string // "a week" or "an hour"
 	Reset bool
+	Sent  bool // by mail too
+	Lost  bool // it should have been, and was not
+}
+
+// mailTime bounds how long an owner waits for the mail server.
+const mailTime = 10 * time.Second
+
+// mail sends an invitation's link.
+func (d *Desk) mail(r *http.Request, page *linkPage, role handoff.Role, sites []string) {
+	ctx, cancel := context.WithTimeout(r.Context(), mailTime)
+	defer cancel()
+	o := operatorOf(r)
+	err := d.Mail(ctx, page.Email, "You are invited to the desk of "+d.namesOf(sites), fmt.Sprintf(
+		"%s (%s) invites you to the desk of %s, as %s.\n\nOpen this link within %s to choose a password or a passkey:\n\n%s\n\nIt can be used once. If you do not know what this is, leave it.\n",
+		o.Name, o.Email, d.namesOf(sites), strings.ToLower(label(string(role))), page.For, page.Link))
+	if page.Sent = err == nil; err != nil {
+		page.Lost = true
+		d.Log.Error("desk: an invitation was not sent", "err", err)
+	}
+}
+
+// namesOf are the names of sites (nil: all) in a row.
+func (d *Desk) namesOf(sites []string) string {
+	var names []string
+	for _, s := range d.Sites {
+		if sites == nil || slices.Contains(sites, s.ID) {
+			names = append(names, s.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // invite makes an invitation, and shows its link.
@@ -238,7 +271,11 @@ func (d *Desk) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.showLink(w, r, linkPage{Email: email, Link: "/desk/invitations/" + token, For: "a week"}, "An invitation")
+	page := linkPage{Email: email, Link: d.origin(r) + "/desk/invitations/" + token, For: "a week"}
+	if d.Mail != nil && r.PostForm.Get("mail") != "" {
+		d.mail(r, &page, role, sites)
+	}
+	return d.showLink(w, r, page, "An invitation")
 }
 
 // resetPerson makes a link with which a person sets a new password, and shows it.
@@ -251,7 +288,7 @@ func (d *Desk) resetPerson(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.showLink(w, r, linkPage{Email: email, Link: "/desk/resets/" + token, For: "an hour", Reset: true}, "A link to a new password")
+	return d.showLink(w, r, linkPage{Email: email, Link: d.origin(r) + "/desk/resets/" + token, For: "an hour", Reset: true}, "A link to a new password")
 }
 
 func (d *Desk) showLink(w http.ResponseWriter, r *http.Request, page linkPage, title string) (err error) {
@@ -259,7 +296,6 @@ func (d *Desk) showLink(w http.ResponseWriter, r *http.Request, page linkPage, t
 		return err
 	}
 	page.Live = false // it could not be fetched again
-	page.Link = d.origin(r) + page.Link
 	return d.render(w, http.StatusOK, "link", page)
 }
 

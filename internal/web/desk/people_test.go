@@ -387,3 +387,37 @@ func TestSessionDoesNotComeBack(t *testing.T) {
 		t.Errorf("it is back: %v", err)
 	}
 }
+
+// Where mail is sent, an invitation's link goes by mail too if its owner wants that, and
+// the page says when it did not.
+func TestInvitationByMail(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	invite := func(mail string) string {
+		return v.post("/desk/people/invite", url.Values{"email": {"nora@brightwater.example"}, "role": {"viewer"}, "of": {"some"}, "site": {"northside"}, "mail": {mail}}).body
+	}
+	lacks(t, v.page("/desk/people"), "by mail too")
+	lacks(t, invite("yes"), "by mail")
+	type letter struct{ to, subject, text string }
+	var sent []letter
+	var fails error
+	b.desk.Mail = func(_ context.Context, to, subject, text string) error {
+		sent = append(sent, letter{to, subject, text})
+		return fails
+	}
+	contains(t, v.page("/desk/people"), "Send the link by mail too")
+	lacks(t, invite(""), "by mail")
+	if len(sent) != 0 {
+		t.Errorf("sent without being asked: %v", sent)
+	}
+	page := invite("yes")
+	contains(t, page, "sent to them by mail")
+	if len(sent) != 1 || sent[0].to != "nora@brightwater.example" || sent[0].subject != "You are invited to the desk of Northside" ||
+		!strings.Contains(sent[0].text, b.url+b.link(page)) || !strings.Contains(sent[0].text, "Priya Raman (priya@brightwater.example) invites you") {
+		t.Errorf("%v", sent)
+	}
+	fails = errors.New("the mail server is away")
+	page = invite("yes")
+	contains(t, page, "could not be sent", b.link(page))
+	lacks(t, page, "mail server is away")
+}

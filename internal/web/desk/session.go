@@ -20,7 +20,7 @@ const sessionTouch = time.Minute
 // secure sets up the bounds on signing in.
 func (d *Desk) secure() {
 	d.decoy = newDecoy()
-	d.hashing = make(chan struct{}, maxHashing)
+	d.hashing, d.hashingKnown = make(chan struct{}, maxHashing), make(chan struct{}, 1)
 	d.sources = httprate.NewRateLimiter(maxSignIns, signInWindow,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
 	d.asks = httprate.NewRateLimiter(maxAsks, signInWindow,
@@ -32,6 +32,7 @@ func (d *Desk) secure() {
 const (
 	sessionCookie  = "handoff"
 	ceremonyCookie = "handoff-passkey"
+	knownCookie    = "handoff-known"
 )
 
 // cookieName is the name of a cookie in a browser: where operators come over https, one

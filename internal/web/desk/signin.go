@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 
 // Bounds on signing in. A source may try so often; an account, from wherever it
 // is tried, only becomes slow, since refusing it would let anybody lock its
-// operator out.
+// operator out. A browser that is known (known.go) is bounded by itself alone.
 const (
 	maxSignIns   = 20
 	maxAsks      = 60 // sign-ins with a passkey, which nobody can guess
@@ -74,14 +75,15 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 		Next:  localPage(r.PostForm.Get("next")),
 	}
 	_, page.Keys = d.party(r)
-	if d.sources.OnLimit(w, r, d.Source(r)) {
+	email := NormalizeEmail(page.Email)
+	known := d.known(r, email)
+	if d.sources.OnLimit(w, r, cmp.Or(known, d.Source(r))) {
 		d.Log.Warn("desk: too many sign-ins from one source")
 		page.Problem = "There were too many attempts to sign in from your network. Wait five minutes, then try again."
 		return d.render(w, http.StatusTooManyRequests, "sign-in", page)
 	}
-	email := NormalizeEmail(page.Email)
-	d.pause(r.Context(), d.slowness(email))
-	u, ok, err := d.check(r.Context(), email, r.PostForm.Get("password"))
+	d.pause(r.Context(), d.slowness(cmp.Or(known, email)))
+	u, ok, err := d.check(r.Context(), known != "", email, r.PostForm.Get("password"))
 	if err != nil {
 		return err
 	}
@@ -94,30 +96,31 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if err := d.refused(r.Context(), email, u.Email != ""); err != nil {
+	if err := d.refused(r.Context(), cmp.Or(known, email), u.Email); err != nil {
 		return err
 	}
 	page.Problem = "The e-mail address or the password is not right."
 	return d.render(w, http.StatusUnprocessableEntity, "sign-in", page)
 }
 
-// refused counts a wrong password. Of an operator's account the log keeps the first, the
-// tenth, the hundredth of a quarter of an hour: strangers cannot fill it.
-func (d *Desk) refused(ctx context.Context, email string, known bool) error {
+// refused counts a wrong password, of an account or of a browser that is known. Of an
+// operator (empty: it was nobody's) the log keeps the first, the tenth, the hundredth of a
+// quarter of an hour: strangers cannot fill it.
+func (d *Desk) refused(ctx context.Context, name, operator string) error {
 	d.Log.Info("desk: a sign-in was refused")
 	window := time.Now().UTC().Truncate(slowWindow)
-	if err := d.failed.Increment(email, window); err != nil {
+	if err := d.failed.Increment(name, window); err != nil {
 		return err
 	}
-	n, _, err := d.failed.Get(email, window, window.Add(-slowWindow))
-	if err != nil || !known || !powerOfTen(n) {
+	n, _, err := d.failed.Get(name, window, window.Add(-slowWindow))
+	if err != nil || operator == "" || !powerOfTen(n) {
 		return err
 	}
 	what := "a wrong password"
 	if n > 1 {
 		what = strconv.Itoa(n) + " wrong passwords within a quarter of an hour"
 	}
-	return d.Store.Note(ctx, stranger, handoff.Act{Action: "session.refused", Subject: email, Detail: what})
+	return d.Store.Note(ctx, stranger, handoff.Act{Action: "session.refused", Subject: operator, Detail: what})
 }
 
 // stranger is who is not signed in, as the audit log has it.
@@ -131,12 +134,12 @@ func powerOfTen(n int) bool {
 }
 
 // check verifies a password, with the same work for an unknown operator.
-func (d *Desk) check(ctx context.Context, email, password string) (store.User, bool, error) {
+func (d *Desk) check(ctx context.Context, known bool, email, password string) (store.User, bool, error) {
 	u, err := d.Store.User(ctx, email)
 	if err != nil && !errors.Is(err, handoff.ErrNotFound) {
 		return u, false, err
 	}
-	ok, err := d.verify(ctx, u.PasswordHash, password)
+	ok, err := d.verify(ctx, known, u.PasswordHash, password)
 	return u, ok, err
 }
 
@@ -154,6 +157,7 @@ func (d *Desk) openSession(w http.ResponseWriter, r *http.Request, in store.Sign
 		return err
 	}
 	d.setCookie(w, sessionCookie, token, http.SameSiteLaxMode)
+	d.know(w, in.Email)
 	return nil
 }
 
@@ -169,11 +173,11 @@ func (d *Desk) signOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// slowness is how long an attempt on an account has to wait: nothing at first,
+// slowness is how long an attempt on an account, or of a browser that is known, has to wait: nothing at first,
 // then longer with each wrong password of the last quarter of an hour.
-func (d *Desk) slowness(email string) time.Duration {
+func (d *Desk) slowness(name string) time.Duration {
 	window := time.Now().UTC().Truncate(slowWindow)
-	now, before, err := d.failed.Get(email, window, window.Add(-slowWindow))
+	now, before, err := d.failed.Get(name, window, window.Add(-slowWindow))
 	if err != nil || now+before < slowAfter {
 		return 0
 	}

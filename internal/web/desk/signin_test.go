@@ -89,7 +89,7 @@ func TestUnknownOperatorCostsTheSameWork(t *testing.T) {
 	for _, hash := range []string{hashed(), "", "nonsense"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := b.desk.verify(ctx, hash, password); !errors.Is(err, errBusy) {
+		if _, err := b.desk.verify(ctx, false, hash, password); !errors.Is(err, errBusy) {
 			t.Errorf("%.20q: %v", hash, err)
 		}
 	}
@@ -351,5 +351,63 @@ func TestNormalizeEmail(t *testing.T) {
 		if got := NormalizeEmail(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A browser that somebody signed in with before is not held up by those who try their
+// account, nor by others of the same network; nor does it help with another account.
+func TestKnownBrowsersAreNotHeldUp(t *testing.T) {
+	b := newBench(t)
+	waited := time.Duration(0)
+	b.desk.pause = func(_ context.Context, d time.Duration) { waited = d }
+	b.desk.Source = func(*http.Request) string { return "the office" }
+	v := b.signedIn()
+	v.post("/desk/sign-out", nil)
+	stranger := b.visitor()
+	for range maxSignIns + 1 {
+		stranger.post("/desk/sign-in", form(email, "wrong", ""))
+	}
+	if p := stranger.post("/desk/sign-in", form(email, password, "")); p.status != 429 {
+		t.Errorf("the stranger: %d", p.status)
+	}
+	for range maxHashing {
+		b.desk.hashing <- struct{}{} // all hash
+	}
+	if p := v.post("/desk/sign-in", form(email, password, "")); p.status != 303 || waited != 0 {
+		t.Errorf("the operator's own browser: %d after %s", p.status, waited)
+	}
+	for range maxHashing {
+		<-b.desk.hashing
+	}
+	// What makes it known is bounded too.
+	v.post("/desk/sign-out", nil)
+	last := 0
+	for range maxSignIns + 1 {
+		last = v.post("/desk/sign-in", form(email, "wrong", "")).status
+	}
+	if last != 429 || waited == 0 {
+		t.Errorf("a known browser tries without end: %d after %s", last, waited)
+	}
+	// It is known for one account, by our own word.
+	other := b.visitor()
+	u, err := url.Parse(b.url)
+	b.must(err)
+	for _, c := range v.client.Jar.Cookies(u) {
+		if c.Name == knownCookie {
+			r := httptest.NewRequest("POST", "/desk/sign-in", nil)
+			r.AddCookie(c)
+			if b.desk.known(r, email) == "" || b.desk.known(r, "other@brightwater.example") != "" {
+				t.Error("known for the wrong account")
+			}
+			r = httptest.NewRequest("POST", "/desk/sign-in", nil)
+			r.AddCookie(&http.Cookie{Name: knownCookie, Value: "A" + c.Value[1:]})
+			if b.desk.known(r, email) != "" && c.Value[0] != 'A' {
+				t.Error("a number that we did not give is known")
+			}
+			other.client.Jar.SetCookies(u, []*http.Cookie{c})
+		}
+	}
+	if p := other.post("/desk/sign-in", form("other@brightwater.example", "wrong", "")); p.status != 429 {
+		t.Errorf("another account: %d", p.status)
 	}
 }
