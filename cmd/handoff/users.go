@@ -24,6 +24,7 @@ type usersCmd struct {
 	Invite   usersInviteCmd   `cmd:"" help:"Make an invitation and print its link."`
 	Reset    usersResetCmd    `cmd:"" help:"Let an operator in again: print a link to a new password, or set one."`
 	Sessions usersSessionsCmd `cmd:"" help:"List an operator's sessions, or end them."`
+	Passkeys usersPasskeysCmd `cmd:"" help:"List an operator's passkeys, or remove them."`
 	Remove   usersRemoveCmd   `cmd:"" help:"Remove an operator's account."`
 }
 
@@ -313,6 +314,56 @@ func (c usersSessionsCmd) Run(e *environment) error {
 	views := []view{}
 	for _, s := range sessions {
 		views = append(views, view{s.Agent, s.CreatedAt, s.UsedAt})
+	}
+	return app.WriteJSON(e.out, views)
+}
+
+type usersPasskeysCmd struct {
+	userFlag
+	JSON   bool `name:"json" help:"Print JSON."`
+	Remove bool `help:"Remove them all."`
+}
+
+func (c usersPasskeysCmd) Run(e *environment) error {
+	_, db, email, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if c.Remove {
+		n, err := db.RemovePasskeys(e.ctx, handoff.CommandLine, email)
+		if err != nil {
+			return noUser(err, email)
+		}
+		fmt.Fprintf(e.out, "Removed: %d.\n", n)
+		return nil
+	}
+	if _, err := db.User(e.ctx, email); err != nil {
+		return noUser(err, email)
+	}
+	keys, err := db.Passkeys(e.ctx, email)
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		return table(e.out, "NAME\tFOR\tADDED\tLAST USED", len(keys), func(i int) string {
+			k := keys[i]
+			return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(k.Name), k.Host, when(k.CreatedAt), when(k.UsedAt))
+		})
+	}
+	type view struct {
+		Name      string     `json:"name"`
+		Host      string     `json:"host"`
+		CreatedAt time.Time  `json:"created_at"`
+		UsedAt    *time.Time `json:"used_at"` // null: never
+	}
+	views := []view{}
+	for _, k := range keys {
+		v := view{Name: k.Name, Host: k.Host, CreatedAt: k.CreatedAt}
+		if !k.UsedAt.IsZero() {
+			v.UsedAt = &k.UsedAt
+		}
+		views = append(views, v)
 	}
 	return app.WriteJSON(e.out, views)
 }

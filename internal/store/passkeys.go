@@ -155,6 +155,24 @@ func (db *DB) RemovePasskey(ctx context.Context, by handoff.Actor, email, id str
 	})
 }
 
+// RemovePasskeys takes all passkeys of an operator away, for one whose account is or may
+// be in wrong hands, and reports how many those were.
+func (db *DB) RemovePasskeys(ctx context.Context, by handoff.Actor, email string) (n int, err error) {
+	if err := owns(by); err != nil {
+		return 0, err
+	}
+	err = db.tx(ctx, func(tx *txn) error {
+		if _, err := db.userOf(ctx, tx, email); err != nil {
+			return err
+		}
+		if n, err = affected(tx.ExecContext(ctx, `DELETE FROM passkeys WHERE email = $1`, email)); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "passkey.remove", Subject: email, Detail: fmt.Sprintf("all: %d", n)})
+	})
+	return n, err
+}
+
 // A Ceremony is what an authenticator was asked, until it answers.
 type Ceremony struct {
 	Session string // in which it was asked; empty: nobody is signed in

@@ -418,6 +418,18 @@ func TestPasskeys(t *testing.T) {
 		if list, err := h.Passkeys(ctx, viewer.Name); err != nil || len(list) != store.MaxPasskeys-1 {
 			t.Errorf("%d, %v", len(list), err)
 		}
+		key.ID, key.Email = "of the owner", owner.Name
+		h.must(h.AddPasskey(ctx, owner, key))
+		_, err = h.RemovePasskeys(ctx, viewer, owner.Name)
+		h.refuses(handoff.ErrForbidden, err, "all of another")
+		_, err = h.RemovePasskeys(ctx, owner, "nobody@example.com")
+		h.refuses(handoff.ErrNotFound, err, "of nobody")
+		if n, err := h.RemovePasskeys(ctx, owner, viewer.Name); n != store.MaxPasskeys-1 || err != nil {
+			t.Errorf("%d removed, %v", n, err)
+		}
+		if _, err := h.Passkey(ctx, "of the owner"); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

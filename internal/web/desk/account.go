@@ -21,15 +21,17 @@ var said = map[string]string{
 	"failure-ask":     "Cal.com is being asked. If its answer ties the booking to a lead, this entry settles itself.",
 	"failure-verify":  "It was read, and is what Cal.com sent: it has taken its effect.",
 	"failure-undo":    "Taken back: it waits again.",
-	"password":        "Your password is changed, and your other sessions are ended.",
-	"session":         "The session is ended.",
-	"others":          "Your other sessions are ended.",
-	"key":             "The passkey is added. You can sign in with it from now on.",
-	"no-key":          "The passkey is removed. Delete it in your browser or on your key too.",
-	"access":          "The change counts from now on.",
-	"out":             "Their sessions are ended.",
-	"removed":         "The account is removed.",
-	"revoked":         "The invitation is taken back: its link leads nowhere.",
+
+	"password": "Your password is changed, and your other sessions are ended.",
+	"session":  "The session is ended.",
+	"others":   "Your other sessions are ended.",
+	"key":      "The passkey is added. You can sign in with it from now on.",
+	"no-key":   "The passkey is removed. Delete it in your browser or on your key too.",
+	"no-keys":  "Their passkeys are removed. Sessions that were opened with them go on until you end them.",
+	"access":   "The change counts from now on.",
+	"out":      "Their sessions are ended.",
+	"removed":  "The account is removed.",
+	"revoked":  "The invitation is taken back: its link leads nowhere.",
 }
 
 type accountPage struct {

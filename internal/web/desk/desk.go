@@ -183,6 +183,7 @@ func (d *Desk) routes() []route {
 		{"GET /desk/people", handoff.RoleOwner, d.people},
 		{"POST /desk/people/access", handoff.RoleOwner, d.setAccess},
 		{"POST /desk/people/sign-out", handoff.RoleOwner, d.signOutPerson},
+		{"POST /desk/people/passkeys/remove", handoff.RoleOwner, d.removePasskeys},
 		{"POST /desk/people/remove", handoff.RoleOwner, d.removePerson},
 		{"POST /desk/people/reset", handoff.RoleOwner, d.resetPerson},
 		{"POST /desk/people/invite", handoff.RoleOwner, d.invite},

@@ -228,6 +228,15 @@ func TestPasskey(t *testing.T) {
 	if status, said := guest.signs(a); status != 422 || guest.token() != "" {
 		t.Errorf("removed: %d %+v", status, said)
 	}
+	// An owner takes away what somebody else put there.
+	if said := v.adds(newAuthenticator(t), "Another"); said.To == "" {
+		t.Fatalf("%+v", said)
+	}
+	contains(t, v.page("/desk/people"), "1 passkey", "Remove all passkeys")
+	if p := v.post("/desk/people/passkeys/remove", url.Values{"email": {email}}); p.status != 303 {
+		t.Errorf("all removed: %d", p.status)
+	}
+	lacks(t, v.page("/desk/people"), "passkey")
 	want := []string{"passkey.add", "session.open", "session.open", "passkey.remove"}
 	var got []string
 	for _, act := range b.acts() {

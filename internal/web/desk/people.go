@@ -29,7 +29,7 @@ type person struct {
 	Email, Name, Access string
 	Self                bool
 	Seen                moment
-	Sessions            int
+	Sessions, Passkeys  int
 	Grant               grant
 }
 
@@ -123,8 +123,12 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 		if err != nil {
 			return err
 		}
+		keys, err := d.Store.Passkeys(r.Context(), u.Email)
+		if err != nil {
+			return err
+		}
 		p := person{
-			Email: u.Email, Name: u.Name, Access: d.access(u), Self: u.Email == operatorOf(r).Email, Sessions: len(sessions),
+			Email: u.Email, Name: u.Name, Access: d.access(u), Self: u.Email == operatorOf(r).Email, Sessions: len(sessions), Passkeys: len(keys),
 			Grant: d.grant(fmt.Sprint("person-", i), u.Role, u.Sites),
 		}
 		if !u.SeenAt.IsZero() {
@@ -183,6 +187,18 @@ func (d *Desk) signOutPerson(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return done(w, r, "/desk/people", "out")
+}
+
+// removePasskeys takes all passkeys of a person away.
+func (d *Desk) removePasskeys(w http.ResponseWriter, r *http.Request) error {
+	email, err := about(w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Store.RemovePasskeys(r.Context(), actorOf(r), email); err != nil {
+		return err
+	}
+	return done(w, r, "/desk/people", "no-keys")
 }
 
 // removePerson takes a person's account away.
