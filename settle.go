@@ -66,11 +66,18 @@ func Suggest(b Booking, leads []Lead) []Suggestion {
 			out = append(out, s)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Suggestion) int {
+	slices.SortFunc(out, func(a, b Suggestion) int {
 		return cmp.Or(cmp.Compare(b.weight, a.weight), b.Lead.CreatedAt.Compare(a.Lead.CreatedAt), cmp.Compare(a.Lead.ID, b.Lead.ID))
 	})
+	alone := slices.IndexFunc(out, func(s Suggestion) bool { return s.weight == 1 })
+	if alone >= 0 {
+		out = out[:min(len(out), alone+fewByTime)]
+	}
 	return out
 }
+
+// fewByTime is how many are suggested of whom only the time speaks: the newest.
+const fewByTime = 3
 
 // likely weighs one lead. A weight is worth more than all those below it together.
 func likely(b Booking, lead Lead) Suggestion {

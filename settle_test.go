@@ -58,6 +58,14 @@ func TestSuggest(t *testing.T) {
 		{"a form after the booking", []Lead{lead("a", "X", "x@", "", -time.Minute)}, nil},
 		{"the time beside a name", []Lead{lead("a", "Dana Reyes", "x@", "", 3*day)}, []string{"a: the same name, the form was sent in the month before the booking"}},
 		{
+			"the newest three of those for whom only the time speaks",
+			[]Lead{lead("a", "X", "", "", 5*time.Minute), lead("b", "X", "", "", 4*time.Minute), lead("c", "X", "", "", 2*time.Minute), lead("d", "X", "", "", 3*time.Minute)},
+			[]string{
+				"c: the form was sent within the hour before the booking", "d: the form was sent within the hour before the booking",
+				"b: the form was sent within the hour before the booking",
+			},
+		},
+		{
 			"the address before all else together, then the number, then the newest",
 			[]Lead{
 				lead("name", "Dana Reyes", "x@", "", time.Minute), lead("old", "X", "dana@example.com", "", 40*day), lead("number", "X", "x@", "+442079460018", 40*day),

@@ -80,6 +80,10 @@ func everyPage(t *testing.T, h *house) []look {
 		t.Fatal(err)
 	}
 	invitation := h.people(t)
+	waiting, err := h.db.Failures(t.Context(), store.FailureFilter{Reason: handoff.NoReference})
+	if err != nil || len(waiting) == 0 {
+		t.Fatal("no booking without a reference waits", err)
+	}
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
 	return []look{
 		{name: "home", address: "/"},
@@ -112,6 +116,8 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-failures", address: "/desk/failures"},
+		{name: "desk-failure", address: "/desk/failures/" + string(waiting[0].ID)},
+		{name: "desk-failure-all", address: "/desk/failures?settled=1"},
 		{name: "desk-failure-list", address: "/desk/failures?reason=no_reference"},
 		{name: "desk-reminders", address: "/desk/reminders"},
 		{name: "stop", address: "/stop/" + h.stopReference(t, free)},

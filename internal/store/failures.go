@@ -110,9 +110,16 @@ type FailureView struct {
 	LastAt     time.Time           `json:"last_at"`
 	SettledAt  *time.Time          `json:"settled_at"` // null while it is open
 	SettledBy  string              `json:"settled_by,omitempty"`
+	Attendee   string              `json:"attendee,omitempty"` // who booked, as Cal.com has it
+	Start      *time.Time          `json:"start,omitempty"`    // of the call
 
 	digest, resolution string
+	booking            *handoff.Booking
 }
+
+// Booking is what is known of the booking that it is about; nil: nothing, or it is about
+// none.
+func (f FailureView) Booking() *handoff.Booking { return f.booking }
 
 // Key names the booking that it is about; zero: none.
 func (f FailureView) Key() handoff.BookingKey { return handoff.BookingKey{UID: f.UID, Seat: f.Seat} }
@@ -139,20 +146,32 @@ func deliveriesOf(site, uid, seat string) string {
 
 // A booking's failure came as often as all deliveries of that booking.
 var failureColumns = `f.id, f.site, f.kind, f.reason, f.detail, f.verified, f.uid, f.seat, f.lead_id, f.digest,
-	f.received_at, f.last_at, f.settled_at, f.settled_by, f.resolution,
+	f.received_at, f.last_at, f.settled_at, f.settled_by, f.resolution, (SELECT b.doc FROM bookings b WHERE b.site = f.site AND b.uid = f.uid AND b.seat = f.seat),
 	CASE WHEN f.uid = '' THEN f.count ELSE coalesce((
 		SELECT sum(d.count) FROM deliveries d WHERE d.site = f.site AND d.verified AND d.digest IN (` + deliveriesOf("f.site", "f.uid", "f.seat") + `)), f.count) END`
 
 func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 	var f FailureView
 	var received, last, settled stamp
+	var doc sql.NullString
 	err := r.Scan(&f.ID, &f.Site, &f.Kind, &f.Reason, &f.Detail, &f.Verified, &f.UID, &f.Seat, opt(&f.Lead), &f.digest,
-		&received, &last, &settled, &f.SettledBy, &f.resolution, &f.Deliveries)
+		&received, &last, &settled, &f.SettledBy, &f.resolution, &doc, &f.Deliveries)
 	f.ReceivedAt, f.LastAt, f.Title = received.Time, last.Time, f.Reason.Text().Title
 	if !settled.IsZero() {
 		f.SettledAt = &settled.Time
 	}
-	return f, err
+	if err != nil || !doc.Valid {
+		return f, err
+	}
+	var b handoff.Booking
+	if err := decodeDoc(doc.String, &b); err != nil {
+		return f, err
+	}
+	f.booking = &b
+	if f.Attendee = b.Attendee.Name; !b.Start.IsZero() {
+		f.Start = &b.Start
+	}
+	return f, nil
 }
 
 // A FailureFilter chooses failures. The zero value is the newest 100 open ones of all

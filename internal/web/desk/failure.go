@@ -33,6 +33,8 @@ type failurePage struct {
 	What, Do    string
 	Verified    bool
 	UID, Seat   string
+	Who, Host   string // of the booking
+	Call        moment
 	Lead        handoff.LeadID
 	SettledBy   string
 	First, Last moment
@@ -87,6 +89,9 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 		frame: f, ID: v.ID, SiteID: v.Site, Detail: visible(v.Detail), Times: times(v.Deliveries), Reason: v.Reason, What: text.What, Do: text.Do,
 		Verified: v.Verified, UID: v.UID, Seat: v.Seat, Lead: v.Lead, SettledBy: visible(v.SettledBy), Resolution: v.Resolution,
 		First: full(v.ReceivedAt, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Notice: said[r.URL.Query().Get("done")], Problem: problem,
+	}
+	if b := v.Booking(); b != nil {
+		page.Who, page.Host, page.Call = who(b.Attendee), who(b.Host), span(b.Start, b.End, site.TimeZone)
 	}
 	if problem != "" {
 		page.Title, page.Notice = "Error: "+page.Title, ""

@@ -23,6 +23,8 @@ const (
 type failureRow struct {
 	ID          handoff.FailureID
 	Title       string
+	Who         string // booked; empty: it is not about a booking, or nobody knows
+	Call        moment
 	Detail      string
 	UID         string // of the booking; empty if it is not about one
 	Site        string
@@ -38,6 +40,7 @@ type failureTable struct {
 	Many     bool // with their sites
 	Settled  bool // with when they were settled
 	Select   bool // some can be chosen
+	Mixed    bool // with their reasons, which differ
 }
 
 // The queue is the failures that wait, by cause.
@@ -291,6 +294,10 @@ func (d *Desk) failureRow(v store.FailureView) failureRow {
 	row := failureRow{
 		ID: v.ID, Title: failureTitle(v), Detail: visible(v.Detail), UID: v.UID, Site: site.Name, Times: times(v.Deliveries),
 		First: soon(v.ReceivedAt, now, site.TimeZone), Last: soon(v.LastAt, now, site.TimeZone),
+	}
+	row.Who = visible(v.Attendee)
+	if v.Start != nil {
+		row.Call = soon(*v.Start, now, site.TimeZone)
 	}
 	if v.SettledAt != nil {
 		row.Settled = soon(*v.SettledAt, now, site.TimeZone)

@@ -59,8 +59,8 @@ var pages = func() map[string]*template.Template {
 		"asset": assetAddress,
 		"call":  func(tel string) template.URL { return template.URL("tel:" + dialled(tel)) },
 		"times": times,
-		"rows": func(of []failureRow, many, settled, pick bool) failureTable {
-			return failureTable{of, many, settled, pick}
+		"rows": func(of []failureRow, many, settled, pick, mixed bool) failureTable {
+			return failureTable{of, many, settled, pick, mixed}
 		},
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
