@@ -80,10 +80,7 @@ func everyPage(t *testing.T, h *house) []look {
 		t.Fatal(err)
 	}
 	invitation := h.people(t)
-	waiting, err := h.db.Failures(t.Context(), store.FailureFilter{Reason: handoff.NoReference})
-	if err != nil || len(waiting) == 0 {
-		t.Fatal("no booking without a reference waits", err)
-	}
+	waiting := h.waitsFor(t, handoff.NoReference)
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
 	return []look{
 		{name: "home", address: "/"},
@@ -116,7 +113,7 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-failures", address: "/desk/failures"},
-		{name: "desk-failure", address: "/desk/failures/" + string(waiting[0].ID)},
+		{name: "desk-failure", address: "/desk/failures/" + string(waiting)},
 		{name: "desk-failure-all", address: "/desk/failures?settled=1"},
 		{name: "desk-failure-list", address: "/desk/failures?reason=no_reference"},
 		{name: "desk-reminders", address: "/desk/reminders"},
@@ -211,7 +208,8 @@ func pagesAreForEverybody(t *testing.T, browser context.Context) {
 	}
 }
 
-// measure runs the checks at three widths, and in both colour schemes.
+// measure runs the checks at three widths, and in both colour schemes; axe-core judges
+// the desk's.
 func (b *tab) measure(t *testing.T, name, checks string) {
 	t.Helper()
 	for _, v := range []struct {
@@ -223,11 +221,15 @@ func (b *tab) measure(t *testing.T, name, checks string) {
 		{"light-1280", desktop, "light"},
 		{"light-390", phone, "light"},
 		{"dark-320", narrow, "dark"},
+		{"light-320", narrow, "light"},
 	} {
 		b.show(v.on)
 		b.media("prefers-color-scheme: "+v.scheme, "prefers-reduced-motion: reduce")
 		for _, wrong := range eval[[]string](b, checks) {
 			t.Errorf("%s, %s: %s", name, v.name, wrong)
+		}
+		if strings.HasPrefix(name, "desk-") && v.name != "light-390" {
+			b.judge(t, name+", "+v.name)
 		}
 		if dir := os.Getenv(pictures); dir != "" {
 			b.shoot(filepath.Join(dir, name+"-"+v.name+".png"), true)

@@ -31,6 +31,7 @@ type house struct {
 	db        *store.DB
 	keys      handoff.Keys
 	siteID    string
+	dir       string // of the install
 	operator  string // e-mail
 	password  string
 }
@@ -159,7 +160,7 @@ func open(t *testing.T, dir string) *house {
 		t.Fatal(err)
 	}
 	h := &house{
-		site: "http://" + c.Listen, cal: c.Sites[0].Calcom.Origins[0], siteID: c.Sites[0].ID,
+		site: "http://" + c.Listen, cal: c.Sites[0].Calcom.Origins[0], siteID: c.Sites[0].ID, dir: dir,
 		keys: handoff.Keys{handoff.Key(bytes.TrimSpace(key))},
 	}
 	if h.db, err = app.OpenStore(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)), nil); err != nil {
@@ -296,6 +297,8 @@ func TestBrowser(t *testing.T) {
 		{"the board is worked", boardIsWorked},
 		{"keys do what they say", keysDoWhatTheySay},
 		{"the booked page moves by itself", bookedPageMovesByItself},
+		{"failures are settled", failuresAreSettled},
+		{"failures are settled by keyboard", failuresAreSettledByKeyboard},
 		{"passkeys sign in", signsInWithPasskeys},
 		{"pages are for everybody", pagesAreForEverybody},
 	} {

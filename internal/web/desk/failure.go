@@ -94,7 +94,7 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 		page.Who, page.Host, page.Call = who(b.Attendee), who(b.Host), span(b.Start, b.End, site.TimeZone)
 	}
 	if problem != "" {
-		page.Title, page.Notice = "Error: "+page.Title, ""
+		page.Title, page.Notice, page.Live = "Error: "+page.Title, "", false // it could not be fetched again
 	}
 	if d.as(r).many() {
 		page.Site = site.Name
