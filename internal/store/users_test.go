@@ -338,6 +338,11 @@ func TestInvitations(t *testing.T) {
 		if u.Name != "New" || u.Role != handoff.RoleOperator || !slices.Equal(u.Sites, []string{"a"}) {
 			t.Errorf("%+v", u)
 		}
+		if list, err := h.Invitations(ctx); err != nil || len(list) != 0 {
+			t.Errorf("it is used, and waits: %+v, %v", list, err)
+		}
+		h.must(h.RemoveUser(ctx, owner, email))
+		gone(fourth, "used, and its operator removed")
 		keyed, err := h.Invite(ctx, owner, "keyed@example.com", handoff.RoleViewer, nil)
 		h.must(err)
 		_, err = h.AcceptInvitation(ctx, keyed, "Keyed", "", &store.Passkey{ID: "k", Handle: "h", Name: "Phone", Doc: "{}"})
