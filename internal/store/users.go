@@ -172,7 +172,7 @@ func (db *DB) userLeaving(ctx context.Context, tx *txn, email string, stays bool
 	return u, nil
 }
 
-// RemoveUser takes an operator's account away, with their sessions, passkeys and links.
+// RemoveUser takes an operator's account away, with their sessions, passkeys, links and views.
 // What they did stays in the audit log. The error is ErrConflict, with words, for the
 // last owner.
 func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) error {
@@ -184,7 +184,7 @@ func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) er
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"sessions", "passkeys", "links", "users"} {
+		for _, table := range []string{"sessions", "passkeys", "links", "views", "users"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE email = $1`, email); err != nil {
 				return fmt.Errorf("%s: %w", table, err)
 			}
