@@ -35,6 +35,7 @@ func signsInWithPasskeys(t *testing.T, browser context.Context) {
 	h := startDemo(t)
 	named := strings.Replace(h.site, "127.0.0.1", "localhost", 1) // browsers make no passkeys for numbers
 	b := newTab(t, browser, desktop)
+	b.expect("401 (Unauthorized)") // a page that is kept fresh hears that its session ended
 	device := b.authenticator()
 	b.open(named + "/desk/sign-in")
 	b.fill("#email", h.operator)
