@@ -255,6 +255,39 @@ func TestAccess(t *testing.T) {
 	})
 }
 
+// An invitation of who is no owner any more is no way back in.
+func TestInvitationsOfWhoIsNoOwner(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.people()
+		bad := handoff.Actor{Name: "bad@example.com", Role: handoff.RoleOwner}
+		for name, leave := range map[string]func() error{
+			"removed": func() error { return h.RemoveUser(ctx, owner, bad.Name) },
+			"demoted": func() error { return h.SetAccess(ctx, owner, bad.Name, handoff.RoleViewer, nil) },
+		} {
+			h.must(h.PutUser(ctx, store.User{Email: bad.Name, PasswordHash: "b"}))
+			theirs, err := h.Invite(ctx, bad, "friend@example.com", handoff.RoleOwner, nil)
+			h.must(err)
+			others, err := h.Invite(ctx, owner, "nora@example.com", handoff.RoleViewer, nil)
+			h.must(err)
+			h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleOperator, nil)) // somebody else's
+			h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleViewer, nil))
+			if _, err := h.Invitation(ctx, theirs); err != nil {
+				t.Errorf("%s: before: %v", name, err)
+			}
+			h.must(leave())
+			_, err = h.Invitation(ctx, theirs)
+			h.refuses(handoff.ErrNotFound, err, name)
+			if _, err := h.Invitation(ctx, others); err != nil {
+				t.Errorf("%s: of another owner: %v", name, err)
+			}
+			if deeds := h.acts(); !strings.HasSuffix(deeds[len(deeds)-1], "; links that they made taken back: 1") {
+				t.Errorf("%s: %s", name, deeds[len(deeds)-1])
+			}
+		}
+	})
+}
+
 // Two owners who remove one another at once leave one.
 func TestOwnersRemoveOneAnother(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, h *harness) {
