@@ -35,6 +35,7 @@ func signsInWithPasskeys(t *testing.T, browser context.Context) {
 	h := startDemo(t)
 	named := strings.Replace(h.site, "127.0.0.1", "localhost", 1) // browsers make no passkeys for numbers
 	b := newTab(t, browser, desktop)
+	b.expect("401 (Unauthorized)") // a page that is kept fresh hears that its session ended
 	device := b.authenticator()
 	b.open(named + "/desk/sign-in")
 	b.fill("#email", h.operator)
@@ -53,6 +54,9 @@ func signsInWithPasskeys(t *testing.T, browser context.Context) {
 	b.press("[data-passkey] button")
 	b.until(`document.querySelector("[data-passkey] .problem").innerText.includes("already")`)
 
+	checks := readFile(t, "checks.js")
+	b.measure(t, "desk-passkeys", checks)
+	b.show(desktop)
 	signOut := func() {
 		t.Helper()
 		b.press(".who button")
@@ -60,6 +64,8 @@ func signsInWithPasskeys(t *testing.T, browser context.Context) {
 	}
 	signOut()
 	b.open(named + "/desk/sign-in?next=/desk/failures")
+	b.measure(t, "desk-sign-in-passkey", checks)
+	b.show(desktop)
 	b.press("[data-passkey] button")
 	b.at("/desk/failures")
 	if got := b.text(".who"); !strings.Contains(got, "Demo operator") {

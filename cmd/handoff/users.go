@@ -183,7 +183,7 @@ func siteNames(sites []string) string {
 
 type usersSitesCmd struct {
 	userFlag
-	Site []string `arg:"" optional:"" help:"The only sites they see. None: all."`
+	Site []string `arg:"" optional:"" help:"The only sites they see."`
 	All  bool     `help:"They see all sites."`
 }
 

@@ -133,7 +133,7 @@ func owns(by handoff.Actor) error {
 }
 
 // SetAccess gives an operator another role and sites (nil: all). It counts from their
-// next request on. The error is ErrConflict, with words, if nobody would be an owner then.
+// next request on. Of who is no owner any more, invitations are taken back. The error is ErrConflict, with words, if nobody would be an owner then.
 func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, role handoff.Role, sites []string) error {
 	if err := errors.Join(owns(by), handoff.CheckGrant(role, sites)); err != nil {
 		return err
@@ -150,7 +150,11 @@ func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, rol
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = $1, sites = $2 WHERE email = $3`, role, strings.Join(sites, " "), email); err != nil {
 			return err
 		}
-		return db.audit(ctx, tx, by, handoff.Act{Action: "user.access", Subject: email, Detail: before + " → " + after})
+		took, err := takeBack(ctx, tx, email, role == handoff.RoleOwner)
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "user.access", Subject: email, Detail: before + " → " + after + took})
 	})
 }
 
@@ -172,8 +176,8 @@ func (db *DB) userLeaving(ctx context.Context, tx *txn, email string, stays bool
 	return u, nil
 }
 
-// RemoveUser takes an operator's account away, with their sessions, passkeys and links.
-// What they did stays in the audit log. The error is ErrConflict, with words, for the
+// RemoveUser takes an operator's account away, with their sessions, passkeys, links and views.
+// What they did stays in the audit log; invitations that they made are taken back. The error is ErrConflict, with words, for the
 // last owner.
 func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) error {
 	if err := owns(by); err != nil {
@@ -184,13 +188,30 @@ func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) er
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"sessions", "passkeys", "links", "users"} {
+		for _, table := range []string{"sessions", "passkeys", "links", "views", "users"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE email = $1`, email); err != nil {
 				return fmt.Errorf("%s: %w", table, err)
 			}
 		}
-		return db.audit(ctx, tx, by, handoff.Act{Action: "user.remove", Subject: email, Detail: grantWords(u.Role, u.Sites)})
+		took, err := takeBack(ctx, tx, email, false)
+		if err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "user.remove", Subject: email, Detail: grantWords(u.Role, u.Sites) + took})
 	})
+}
+
+// takeBack takes back the links that somebody made who is no owner any more, unless owns:
+// they would be a way back in. It says so in words.
+func takeBack(ctx context.Context, tx *txn, email string, owns bool) (string, error) {
+	if owns {
+		return "", nil
+	}
+	n, err := affected(tx.ExecContext(ctx, `DELETE FROM links WHERE made_by = $1`, email))
+	if err != nil || n == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("; links that they made taken back: %d", n), nil
 }
 
 // SetPassword gives an operator another password and ends all their sessions but keep

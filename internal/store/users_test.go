@@ -241,12 +241,49 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%+v, %v", u, err)
 		}
 		h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleOwner, nil))
+		h.must(h.PutView(ctx, viewer.Name, store.View{Name: "mine"}))
 		h.must(h.RemoveUser(ctx, owner, viewer.Name))
+		if views, err := h.Views(ctx, viewer.Name); err != nil || len(views) != 0 {
+			t.Errorf("views are left: %v, %v", views, err)
+		}
 		if h.opens(token) {
 			t.Error("the session of who was removed goes on")
 		}
 		if _, err := h.Passkey(ctx, "k"); !errors.Is(err, handoff.ErrNotFound) {
 			t.Error("a passkey is left: ", err)
+		}
+	})
+}
+
+// An invitation of who is no owner any more is no way back in.
+func TestInvitationsOfWhoIsNoOwner(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.people()
+		bad := handoff.Actor{Name: "bad@example.com", Role: handoff.RoleOwner}
+		for name, leave := range map[string]func() error{
+			"removed": func() error { return h.RemoveUser(ctx, owner, bad.Name) },
+			"demoted": func() error { return h.SetAccess(ctx, owner, bad.Name, handoff.RoleViewer, nil) },
+		} {
+			h.must(h.PutUser(ctx, store.User{Email: bad.Name, PasswordHash: "b"}))
+			theirs, err := h.Invite(ctx, bad, "friend@example.com", handoff.RoleOwner, nil)
+			h.must(err)
+			others, err := h.Invite(ctx, owner, "nora@example.com", handoff.RoleViewer, nil)
+			h.must(err)
+			h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleOperator, nil)) // somebody else's
+			h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleViewer, nil))
+			if _, err := h.Invitation(ctx, theirs); err != nil {
+				t.Errorf("%s: before: %v", name, err)
+			}
+			h.must(leave())
+			_, err = h.Invitation(ctx, theirs)
+			h.refuses(handoff.ErrNotFound, err, name)
+			if _, err := h.Invitation(ctx, others); err != nil {
+				t.Errorf("%s: of another owner: %v", name, err)
+			}
+			if deeds := h.acts(); !strings.HasSuffix(deeds[len(deeds)-1], "; links that they made taken back: 1") {
+				t.Errorf("%s: %s", name, deeds[len(deeds)-1])
+			}
 		}
 	})
 }
@@ -338,6 +375,11 @@ func TestInvitations(t *testing.T) {
 		if u.Name != "New" || u.Role != handoff.RoleOperator || !slices.Equal(u.Sites, []string{"a"}) {
 			t.Errorf("%+v", u)
 		}
+		if list, err := h.Invitations(ctx); err != nil || len(list) != 0 {
+			t.Errorf("it is used, and waits: %+v, %v", list, err)
+		}
+		h.must(h.RemoveUser(ctx, owner, email))
+		gone(fourth, "used, and its operator removed")
 		keyed, err := h.Invite(ctx, owner, "keyed@example.com", handoff.RoleViewer, nil)
 		h.must(err)
 		_, err = h.AcceptInvitation(ctx, keyed, "Keyed", "", &store.Passkey{ID: "k", Handle: "h", Name: "Phone", Doc: "{}"})

@@ -2,7 +2,9 @@ package desk
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,10 +20,12 @@ func (b *bench) as(role handoff.Role, sites ...string) *visitor {
 	b.t.Helper()
 	address := string(role) + strings.Join(sites, "-") + "@brightwater.example"
 	b.must(b.db.PutUser(b.t.Context(), store.User{Email: address, Name: "The " + string(role), PasswordHash: hashed(), Role: role, Sites: sites}))
+	token, err := b.db.OpenSession(b.t.Context(), store.SignIn{Email: address, PasswordHash: hashed()}, "")
+	b.must(err)
+	u, err := url.Parse(b.url)
+	b.must(err)
 	v := b.visitor()
-	if got := v.post("/desk/sign-in", form(address, password, "")); got.status != http.StatusSeeOther {
-		b.t.Fatalf("sign-in answered %d", got.status)
-	}
+	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: sessionCookie, Value: token, Path: "/"}})
 	return v
 }
 
@@ -240,4 +244,69 @@ func TestViewersAreOfferedNothingToDo(t *testing.T) {
 	b.desk.Sites[0].Swept = true
 	contains(t, b.as(handoff.RoleOperator).page("/desk/statements"), "Ask Cal.com now")
 	lacks(t, b.as(handoff.RoleViewer).page("/desk/statements"), "Ask Cal.com now")
+}
+
+// Nothing is done to a site that an operator does not see, whichever site the form names.
+func TestNothingIsDoneToOtherSites(t *testing.T) {
+	b := newBench(t)
+	b.desk.Sites[1].Swept = true
+	b.desk.sites["northside"] = b.desk.Sites[1]
+	ctx := t.Context()
+	theirs := b.submit(func(s *handoff.Submission) { s.Site, s.Service = "northside", "roof" })
+	mine := b.submit(nil)
+	for i := range 2 {
+		b.must(b.db.KeepUnverified(ctx, handoff.Delivery{
+			Site: "northside", Digest: strconv.Itoa(i), ContentType: "application/json", Body: []byte(`{}`), Source: "s", ReceivedAt: b.clock.now(),
+		}, []handoff.Reason{handoff.SignatureMissing, handoff.SignatureWrong}[i], ""))
+	}
+	open, err := b.db.Failures(ctx, store.FailureFilter{Sites: []string{"northside"}})
+	b.must(err)
+	resolution, err := b.db.Dismiss(ctx, handoff.CommandLine, "northside", []handoff.FailureID{open[0].ID}, "")
+	b.must(err)
+	note, err := b.db.AddNote(ctx, handoff.CommandLine, "northside", theirs.Lead, "a note")
+	b.must(err)
+	change, err := b.db.SetStage(ctx, handoff.CommandLine, "northside", theirs.Lead, "new", "contacted", handoff.DefaultPipeline())
+	b.must(err)
+	state := func() string {
+		acts, err := b.db.Audit(ctx, store.AuditFilter{Sites: []string{"northside"}})
+		b.must(err)
+		lead, err := b.db.Lead(ctx, nil, theirs.Lead)
+		b.must(err)
+		waiting, err := b.db.Failures(ctx, store.FailureFilter{Sites: []string{"northside"}, Settled: true})
+		b.must(err)
+		all, err := json.MarshalIndent([]any{acts, lead, waiting}, "", " ")
+		b.must(err)
+		return string(all)
+	}
+	before := state()
+	v := b.as(handoff.RoleOperator, "brightwater")
+	tried := 0
+	for _, route := range b.desk.routes() {
+		method, path := at(t, route.pattern, map[string]string{
+			"/desk/leads/id": string(theirs.Lead), "/desk/failures/id": string(open[1].ID), "resolution": string(resolution.ID), "note": note.ID,
+			"site": "northside", "fact": "x", "day": "x", "token": "x", "id": "x",
+		})
+		if method != "POST" || route.least != handoff.RoleOperator {
+			continue
+		}
+		for _, site := range []string{"northside", "brightwater", ""} {
+			for _, remedy := range append([]handoff.Remedy{handoff.Attach, handoff.Dismiss, handoff.AskCal, handoff.Verify}, "") {
+				tried++
+				p := v.post(path, url.Values{
+					"site": {site}, "remedy": {string(remedy)}, "from": {"contacted"}, "to": {"won"}, "cause": {change.Cause}, "text": {"mine now"}, "note": {"mine now"},
+					"lead": {string(mine.Lead)}, "id": {string(open[1].ID)}, "reason": {string(open[1].Reason)}, "failure": {string(open[1].ID)},
+				})
+				if p.status < 400 {
+					t.Errorf("%s of %q, %q: %d", route.pattern, site, remedy, p.status)
+				}
+				p = v.post(path, url.Values{"site": {site}, "all": {"yes"}, "reason": {string(open[1].Reason)}, "seen": {b.clock.now().Add(time.Hour).Format(time.RFC3339Nano)}})
+				if p.status < 400 && site != "brightwater" {
+					t.Errorf("%s, all of %q: %d", route.pattern, site, p.status)
+				}
+			}
+		}
+	}
+	if after := state(); after != before || tried < 50 {
+		t.Errorf("after %d tries:\n%s\nbefore:\n%s", tried, after, before)
+	}
 }

@@ -42,6 +42,7 @@ type accountPage struct {
 	Sessions    []sessionRow
 	Passkeys    []passkeyRow
 	Here        bool   // passkeys can be made for the host of this page
+	Fresh       bool   // the sign-in was not long ago, so that one can be added
 	Elsewhere   string // where they can; empty: nowhere
 	Notice      string
 	Problem     string // with the password
@@ -100,6 +101,7 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, p
 		page.Passkeys = append(page.Passkeys, row)
 	}
 	_, page.Here = d.party(r)
+	page.Fresh = d.fresh(o)
 	page.Keys, page.Elsewhere = page.Here, d.elsewhere(r)
 	return d.render(w, status, "account", page)
 }
@@ -130,6 +132,9 @@ func (d *Desk) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := operatorOf(r)
+	if o.PasswordHash == "" && !d.fresh(o) {
+		return d.accountPage(w, r, http.StatusUnprocessableEntity, "To set a first password, sign out and sign in again: your sign-in was too long ago.")
+	}
 	if o.PasswordHash != "" {
 		own := "session " + o.session.ID // who is signed in does not wait for strangers
 		d.pause(r.Context(), d.slowness(own))

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -210,13 +211,24 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// freshFor is how long after a sign-in a passkey can be added: a session that somebody
+// else got hold of must not become a way in of their own.
+const freshFor = 15 * time.Minute
+
+func (d *Desk) fresh(o operator) bool { return d.Store.Now().Sub(o.session.CreatedAt) < freshFor }
+
 // askToAdd begins to give the operator one more passkey.
+//
+//	422  with words: the sign-in was too long ago
 func (d *Desk) askToAdd(w http.ResponseWriter, r *http.Request) error {
 	auth, _, err := d.webAuthn(r)
 	if err != nil {
 		return err
 	}
 	o := operatorOf(r)
+	if !d.fresh(o) {
+		return d.tell(w, r, "", handoff.Refuse(handoff.ErrForbidden, "To add a passkey, sign out and sign in again: your sign-in was too long ago."))
+	}
 	holder, err := d.keyholder(r, o.User)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -390,6 +391,25 @@ func TestAnswersToSomethingElse(t *testing.T) {
 	}
 }
 
+// A session that was opened a while ago adds no passkey: who got hold of it would have a
+// way in of their own.
+func TestPasskeysTakeAFreshSignIn(t *testing.T) {
+	b := keyed(t)
+	v := b.signedIn()
+	b.clock.pass(freshFor - time.Minute)
+	if said := v.adds(newAuthenticator(t), "In time"); said.To == "" {
+		t.Errorf("%+v", said)
+	}
+	b.clock.pass(time.Minute)
+	var said words
+	if status := v.sends(addPath+"/ask", map[string]any{}, &said); status != 422 || !strings.Contains(said.Problem, "sign in again") {
+		t.Errorf("%d %+v", status, said)
+	}
+	page := v.page("/desk/account")
+	contains(t, page, "sign out and sign in again", "In time")
+	lacks(t, page, `id="key-name"`)
+}
+
 // An invitation is taken up with a passkey, without a password.
 func TestInvitationWithPasskey(t *testing.T) {
 	b := keyed(t)
@@ -431,6 +451,13 @@ func TestInvitationWithPasskey(t *testing.T) {
 	}
 	if status, _ := take("Nora", nil); status != 404 {
 		t.Errorf("again: %d", status)
+	}
+	b.clock.pass(freshFor)
+	if p := guest.post("/desk/account/password", url.Values{"password": {"a first password"}}); p.status != 422 {
+		t.Errorf("a first password, long after signing in: %d", p.status)
+	}
+	if status, said := guest.signs(a); status != 200 {
+		t.Errorf("signing in again: %d %+v", status, said)
 	}
 	if p := guest.post("/desk/account/password", url.Values{"password": {"a first password"}}); p.status != 303 {
 		t.Errorf("a first password: %d", p.status)

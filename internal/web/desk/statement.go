@@ -211,6 +211,9 @@ func (d *Desk) sweepNow(w http.ResponseWriter, r *http.Request) error {
 	if !s.Swept {
 		return handoff.ErrNotFound
 	}
+	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "sweep.start", Site: s.ID}); err != nil {
+		return err
+	}
 	if err := d.Store.StartSweep(r.Context(), s.ID); err != nil {
 		return err
 	}
