@@ -18,6 +18,7 @@ import (
 	"handoff/internal/jobs"
 	"handoff/internal/store"
 	"handoff/internal/web"
+	"handoff/internal/web/api"
 	"handoff/internal/web/desk"
 )
 
@@ -87,6 +88,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
+	var apiSites []api.Site
 	var origins []string
 	clock := wc.Now
 	if clock == nil {
@@ -106,8 +108,11 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 		})
+		served := apiSite(s)
+		served.Reader = s.Reader(wc.Keys, clock(wc.Now))
+		apiSites = append(apiSites, served)
 	}
-	var server *web.Server // made last, since it serves the desk
+	var server *web.Server // made last, since it serves the desk and the API
 	var err error
 	a.desk, err = desk.New(desk.Config{
 		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log, Now: wc.Now,
@@ -118,12 +123,31 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 		return err
 	}
 	wc.Desk = a.desk
+	if wc.API, err = api.New(api.Config{
+		Store: a.db, Sites: apiSites, Log: a.log, Now: wc.Now,
+		Source: func(r *http.Request) string { return server.Source(r) },
+	}); err != nil {
+		return err
+	}
 	if server, err = web.New(wc); err != nil {
 		return err
 	}
 	a.handler = server
 	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Sites: work}
 	return nil
+}
+
+// apiSite is what the API says of a site.
+func apiSite(s *web.Site) api.Site {
+	return api.Site{ID: s.ID, Name: s.Content.Name, URL: s.Content.URL, TimeZone: s.Content.Location(), Swept: s.API != nil && s.API.Key != "", Rules: s.Rules}
+}
+
+// clock is the clock given; of nil, time.Now.
+func clock(now func() time.Time) func() time.Time {
+	if now == nil {
+		return time.Now
+	}
+	return now
 }
 
 // calendars tells why a calendar of a site cannot be shown in its pages. An error says
