@@ -1,10 +1,10 @@
 package handoff
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // A Scope is one thing that a key of the API may do. The names are stored.
@@ -45,33 +45,30 @@ type APIKey struct {
 	ExpiresAt time.Time // required
 }
 
-// Check returns ErrInvalid with what is wrong with a key that is to be made now.
+// Check returns ErrInvalid, with words, for a key that cannot be made at a time.
 func (k APIKey) Check(now time.Time) error {
 	switch {
 	case strings.TrimSpace(k.Name) != k.Name || k.Name == "":
-		return fmt.Errorf("a key needs a name, without spaces around it: %w", ErrInvalid)
+		return Refuse(ErrInvalid, "Give the key a name, such as what it is for, without spaces around it.")
 	case tooLong(k.Name, MaxKeyName) || !printable(k.Name, false):
-		return fmt.Errorf("a key's name has %d characters at most, and no line breaks: %w", MaxKeyName, ErrInvalid)
+		return Refuse(ErrInvalid, "Give the key a name of %d characters or fewer, in one line.", MaxKeyName)
 	case len(k.Scopes) == 0:
-		return fmt.Errorf("a key needs at least one scope: %w", ErrInvalid)
+		return Refuse(ErrInvalid, "Choose at least one thing that the key may do.")
 	case k.Sites != nil && len(k.Sites) == 0:
-		return fmt.Errorf("a key needs at least one site: %w", ErrInvalid)
+		return Refuse(ErrInvalid, "Choose at least one site, or all sites.")
 	case !k.ExpiresAt.After(now):
-		return fmt.Errorf("a key has to expire, at a time to come: %w", ErrInvalid)
+		return Refuse(ErrInvalid, "Choose a time to come at which the key expires.")
 	case k.ExpiresAt.Sub(now) > MaxKeyLife:
-		return fmt.Errorf("a key lives for two years at most: %w", ErrInvalid)
+		return Refuse(ErrInvalid, "Choose an earlier end: a key lives for two years at most.")
 	}
 	for i, s := range k.Scopes {
-		if !slices.Contains(Scopes, s) {
-			return fmt.Errorf("there is no scope %q: %w", clip(string(s), 40), ErrInvalid)
-		}
-		if slices.Contains(k.Scopes[:i], s) {
-			return fmt.Errorf("the scope %s is there twice: %w", s, ErrInvalid)
+		if !slices.Contains(Scopes, s) || slices.Contains(k.Scopes[:i], s) {
+			return Refuse(ErrInvalid, "The scopes are not different ones of these: %v.", Scopes)
 		}
 	}
-	for _, s := range k.Sites {
-		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' }) {
-			return fmt.Errorf("%q is no site: %w", clip(s, 40), ErrInvalid)
+	for i, s := range k.Sites {
+		if s == "" || strings.ContainsFunc(s, unicode.IsSpace) || slices.Contains(k.Sites[:i], s) {
+			return Refuse(ErrInvalid, "The sites are not a list of different site IDs.")
 		}
 	}
 	return nil

@@ -18,25 +18,26 @@ func TestAPIKeyCheck(t *testing.T) {
 		change func(*handoff.APIKey)
 		says   string
 	}{
-		"right":             {func(*handoff.APIKey) {}, ""},
-		"of one site":       {func(k *handoff.APIKey) { k.Sites = []string{"acme"} }, ""},
-		"without a name":    {func(k *handoff.APIKey) { k.Name = "" }, "needs a name"},
-		"spaces":            {func(k *handoff.APIKey) { k.Name = " x" }, "needs a name"},
-		"long":              {func(k *handoff.APIKey) { k.Name = strings.Repeat("x", 61) }, "60 characters"},
-		"two lines":         {func(k *handoff.APIKey) { k.Name = "a\nb" }, "line breaks"},
-		"no scope":          {func(k *handoff.APIKey) { k.Scopes = nil }, "at least one scope"},
-		"unknown scope":     {func(k *handoff.APIKey) { k.Scopes = []handoff.Scope{"leads:erase"} }, "no scope"},
-		"a scope twice":     {func(k *handoff.APIKey) { k.Scopes = append(k.Scopes, handoff.LeadsRead) }, "twice"},
-		"no site":           {func(k *handoff.APIKey) { k.Sites = []string{} }, "at least one site"},
-		"two sites in one":  {func(k *handoff.APIKey) { k.Sites = []string{"a b"} }, "no site"},
-		"without an end":    {func(k *handoff.APIKey) { k.ExpiresAt = time.Time{} }, "expire"},
-		"expired":           {func(k *handoff.APIKey) { k.ExpiresAt = now }, "expire"},
-		"more than 2 years": {func(k *handoff.APIKey) { k.ExpiresAt = now.AddDate(2, 0, 3) }, "two years"},
+		"right":              {func(*handoff.APIKey) {}, ""},
+		"of one site":        {func(k *handoff.APIKey) { k.Sites = []string{"acme"} }, ""},
+		"without a name":     {func(k *handoff.APIKey) { k.Name = "" }, "a name, such as"},
+		"spaces":             {func(k *handoff.APIKey) { k.Name = " x" }, "a name, such as"},
+		"long":               {func(k *handoff.APIKey) { k.Name = strings.Repeat("x", 61) }, "60 characters"},
+		"two lines":          {func(k *handoff.APIKey) { k.Name = "a\nb" }, "in one line"},
+		"not different ones": {func(k *handoff.APIKey) { k.Scopes = nil }, "at least one thing"},
+		"unknown scope":      {func(k *handoff.APIKey) { k.Scopes = []handoff.Scope{"leads:erase"} }, "not different ones"},
+		"a scope twice":      {func(k *handoff.APIKey) { k.Scopes = append(k.Scopes, handoff.LeadsRead) }, "not different ones"},
+		"no site":            {func(k *handoff.APIKey) { k.Sites = []string{} }, "at least one site"},
+		"two sites in one":   {func(k *handoff.APIKey) { k.Sites = []string{"a b"} }, "site IDs"},
+		"a site twice":       {func(k *handoff.APIKey) { k.Sites = []string{"a", "a"} }, "site IDs"},
+		"without an end":     {func(k *handoff.APIKey) { k.ExpiresAt = time.Time{} }, "expires"},
+		"expired":            {func(k *handoff.APIKey) { k.ExpiresAt = now }, "expires"},
+		"more than 2 years":  {func(k *handoff.APIKey) { k.ExpiresAt = now.AddDate(2, 0, 3) }, "two years"},
 	} {
 		k := good
 		c.change(&k)
 		err := k.Check(now)
-		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, handoff.ErrInvalid) || !strings.Contains(err.Error(), c.says)) {
+		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, handoff.ErrInvalid) || !strings.Contains(handoff.WordsOf(err), c.says)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}

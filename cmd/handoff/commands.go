@@ -210,6 +210,13 @@ func (c leadsShowCmd) Run(e *environment) error {
 type failuresCmd struct {
 	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
+
+	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry needs nobody."`
+	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
+	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry."`
+	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry again, with today's secrets."`
+	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry."`
+
 	// Fixture is for reports: nothing in it is anybody's.
 	Fixture failuresFixtureCmd `cmd:"" help:"Print the newest body of an entry with placeholders for all that is personal, to report it or to test with."`
 }

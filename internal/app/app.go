@@ -40,6 +40,7 @@ type App struct {
 	desk    *desk.Desk
 	runner  *jobs.Runner
 	sites   []*web.Site
+	readers map[string]store.Reader // of deliveries that were kept sealed, by site
 	log     *slog.Logger
 }
 
@@ -89,6 +90,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	var apiSites []api.Site
+	a.readers = map[string]store.Reader{}
 	var origins []string
 	clock := wc.Now
 	if clock == nil {
@@ -110,6 +112,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 		})
 		served := apiSite(s)
 		served.Reader = s.Reader(wc.Keys, clock(wc.Now))
+		a.readers[s.ID] = served.Reader
 		apiSites = append(apiSites, served)
 	}
 	var server *web.Server // made last, since it serves the desk and the API
@@ -192,6 +195,24 @@ func (a *App) Sweep(ctx context.Context, site, day string) (jobs.Sweep, error) {
 		}
 	}
 	return a.runner.Sweep(ctx, site, since)
+}
+
+// Store is the store, for commands that need more besides.
+func (a *App) Store() *store.DB { return a.db }
+
+// ReadAgain reads the delivery of a failure again, with the secrets of now. The error
+// is ErrInvalid, with words, if it is refused as before; else see store.ReadAgain.
+func (a *App) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID) error {
+	read := a.readers[site]
+	if read == nil {
+		return fmt.Errorf("the configuration has no site %q: %w", site, handoff.ErrInvalid)
+	}
+	err := a.db.ReadAgain(ctx, by, site, id, read)
+	var refused *calcom.Refusal
+	if errors.As(err, &refused) {
+		return handoff.Refuse(handoff.ErrInvalid, "The delivery is still not believed or not understood: %s.", refused.Reason)
+	}
+	return err
 }
 
 // Close closes the store.

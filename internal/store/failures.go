@@ -377,7 +377,7 @@ func (db *DB) Failure(ctx context.Context, sites []string, id handoff.FailureID)
 	args := []any{id}
 	f, err := scanFailure(db.read.QueryRowContext(ctx, `SELECT `+failureColumns+` FROM failures f WHERE f.id = $1 AND `+oneOf("f.site", sites, &args), args...))
 	if errors.Is(err, sql.ErrNoRows) {
-		return FailureDetail{}, fmt.Errorf("failure: %w", handoff.ErrNotFound)
+		return FailureDetail{}, fmt.Errorf("failure %s: %w", id, handoff.ErrNotFound)
 	}
 	if err != nil {
 		return FailureDetail{}, unavailable(err)

@@ -82,7 +82,7 @@ func (db *DB) CreateKey(ctx context.Context, by handoff.Actor, k handoff.APIKey)
 			ON CONFLICT (name) DO NOTHING RETURNING id`,
 			made.ID, k.Name, hashToken(text), strings.Join(scopes, " "), strings.Join(k.Sites, " "), by.Name, stamp{made.CreatedAt}, stamp{made.ExpiresAt}).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("there is, or was, a key named %q: %w", k.Name, handoff.ErrConflict)
+			return handoff.Refuse(handoff.ErrConflict, "There is, or was, a key named %q. Give this one another name, so that what each does can be told apart.", k.Name)
 		}
 		if err != nil {
 			return fmt.Errorf("key: %w", err)

@@ -88,7 +88,8 @@ var kinds = []kind{
 // internalKind is for everything else.
 var internalKind = kind{nil, 500, "internal", "Something went wrong", "That is a fault of Handoff, not yours; its log says more. A write may be sent again under its Idempotency-Key."}
 
-// fail answers with the problem of an error. It never shows the error itself.
+// fail answers with the problem of an error. It shows nothing of the error itself but
+// what handoff.Refuse was given to say.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	k := internalKind
 	for _, known := range kinds {
@@ -108,6 +109,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.Log.Error("api: a request failed", "route", r.Pattern, "err", err)
 	}
 	p := Problem{Type: problemBase + k.name, Title: k.title, Status: k.status, Detail: k.detail}
+	if words := handoff.WordsOf(err); words != "" {
+		p.Detail = words
+	}
 	var what invalid
 	if errors.As(err, &what) {
 		p.Errors = what.faults

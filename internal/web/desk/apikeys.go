@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -146,20 +145,14 @@ func (d *Desk) createAPIKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	k.ExpiresAt = d.Now().Add(time.Duration(days) * 24 * time.Hour)
 	made, token, err := d.Store.CreateKey(r.Context(), by, k)
-	page, status := apiKeysPage{Name: k.Name}, http.StatusUnprocessableEntity
-	switch {
-	case err == nil:
-		page, status, v = apiKeysPage{Token: token, Made: visible(made.Name)}, http.StatusCreated, nil
-	case errors.Is(err, handoff.ErrConflict):
-		page.Problem = "There is, or was, a key of that name. Give this one another, so that what each does can be told apart."
-	case k.Name == "":
-		page.Problem = "Give the key a name, such as what it is for."
-	case len(k.Scopes) == 0:
-		page.Problem = "Choose at least one thing that the key may do."
-	case errors.Is(err, handoff.ErrInvalid):
-		page.Problem = "The name has " + strconv.Itoa(handoff.MaxKeyName) + " characters at most, in one line."
-	default:
+	page, status := apiKeysPage{Token: token, Made: visible(made.Name)}, http.StatusCreated
+	if words := handoff.WordsOf(err); words != "" {
+		page, status = apiKeysPage{Name: k.Name, Problem: words}, http.StatusUnprocessableEntity
+	} else if err != nil {
 		return err
+	}
+	if err == nil {
+		v = nil // the form is for another one
 	}
 	return d.apiKeysPage(w, r, status, page, v)
 }

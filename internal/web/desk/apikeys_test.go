@@ -39,9 +39,9 @@ func TestAPIKeys(t *testing.T) {
 		status int
 		says   string
 	}{
-		{func(url.Values) {}, 422, "a key of that name"}, // sent again
+		{func(url.Values) {}, 422, "There is, or was, a key named"}, // sent again
 		{func(f url.Values) { f.Set("name", " ") }, 422, "Give the key a name"},
-		{func(f url.Values) { f.Set("name", strings.Repeat("x", 61)) }, 422, "60 characters"},
+		{func(f url.Values) { f.Set("name", strings.Repeat("x", 61)) }, 422, "60 characters or fewer"},
 		{func(f url.Values) { f.Set("name", "b"); f.Del("scope") }, 422, "at least one thing"},
 		{func(f url.Values) { f.Set("name", "b"); f.Set("days", "731") }, 400, "Not understood"},
 		{func(f url.Values) { f.Set("name", "b"); f.Set("site", "elsewhere") }, 404, "Not here"},
