@@ -499,6 +499,14 @@ func TestWhatAKeyMay(t *testing.T) {
 	if one := read[acts](all.get("/audit")); len(one.Items) == 0 || one.Items[0].Action != "key.create" {
 		t.Errorf("audit log %+v", one)
 	}
+	for path, want := range map[string]int{
+		"/audit?limit=200": 13, "/audit?action=key.create&actor=olga@example.com": 13, "/audit?action=key.revoke": 0, "/audit?actor=nobody": 0,
+		"/audit?since=2026-11-28T00:00:00Z": 13, "/audit?since=2026-11-29T00:00:00Z": 0, "/audit?subject=" + all.key.ID: 1,
+	} {
+		if got := read[acts](all.get(path).is(200)); len(got.Items) != want {
+			t.Errorf("%s: %d, want %d", path, len(got.Items), want)
+		}
+	}
 	b.client("north", handoff.LeadsRead).get("/leads?site=acme").problem(404, "not-found")
 	b.client("north", handoff.LeadsWrite).post("/leads/"+lead+"/notes", `{"text":"x"}`).problem(404, "not-found")
 	all.get("/leads?site=nowhere").problem(404, "not-found")

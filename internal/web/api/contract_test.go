@@ -56,7 +56,7 @@ func (c *client) everything(t *testing.T) {
 	for _, path := range []string{
 		"/leads", "/leads?limit=1&site=acme", "/leads?stage=booked&service=boiler&source=spring&search=da&from=2026-11-28T09:00:00Z&to=2026-11-29T09:00:00Z",
 		"/failures", "/failures?limit=1&state=all&kind=event&reason=no_reference", "/sites", "/sites/acme", "/sites/north",
-		"/sites/acme/statements?days=3", "/sites/acme/statements/2026-11-28", "/sites/acme/bookings/booked", "/sites/acme/bookings/stray", "/audit", "/audit?limit=1&subject=" + c.key.ID,
+		"/sites/acme/statements?days=3", "/sites/acme/statements/2026-11-28", "/sites/acme/bookings/booked", "/sites/acme/bookings/stray", "/audit", "/audit?limit=1&subject=" + c.key.ID, "/audit?action=key.create&actor=olga@example.com&since=2026-11-28T09:00:00Z",
 	} {
 		c.get(path).is(200)
 	}

@@ -243,7 +243,10 @@ func (a *API) listAudit(c *call) (answer, error) {
 	if mark[0] != "" && (len(mark[0]) != len("act_")+26 || !strings.HasPrefix(mark[0], "act_")) {
 		return answer{}, badCursor
 	}
-	found, err := a.Store.Audit(c, store.AuditFilter{Sites: c.actor.Sites, Subject: c.given["subject"], Before: mark[0], Limit: c.number("limit") + 1})
+	found, err := a.Store.Audit(c, store.AuditFilter{
+		Sites: c.actor.Sites, Subject: c.given["subject"], Actor: c.given["actor"], Action: c.given["action"], Since: c.time("since"),
+		Before: mark[0], Limit: c.number("limit") + 1,
+	})
 	if err != nil {
 		return answer{}, err
 	}
