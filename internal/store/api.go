@@ -1,12 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"handoff"
@@ -21,103 +19,35 @@ type Health struct {
 	// SweptSince from when on without a gap; zero: never.
 	Sweeps              int
 	SweptAt, SweptSince time.Time
-	Open                []ReasonCount // by reason
+	Open                []Waiting     // by reason
 	Alarms              []FailureView // open, about the site's connections; the newest first
-}
-
-// A ReasonCount is how many open failures have one reason.
-type ReasonCount struct {
-	Reason handoff.Reason      `json:"reason"`
-	Kind   handoff.FailureKind `json:"kind"`
-	Count  int                 `json:"count"`
 }
 
 // newestBookings is of how many bookings Health looks for the last webhook.
 const newestBookings = 50
 
-// Health tells how a site does, at one moment.
-func (db *DB) Health(ctx context.Context, site string) (Health, error) {
-	var h Health
-	err := db.look(ctx, func(q querier) error {
-		row, err := readPlace(ctx, q, site, "")
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if h.Sweeps, h.SweptAt = row.number, row.ended.Time; !h.SweptAt.IsZero() {
-			h.SweptSince = row.whole.Time
-		}
-		var at stamp
-		err = q.QueryRowContext(ctx, `
-			SELECT max(o.received_at) FROM (SELECT uid FROM bookings WHERE site = $1 AND made_at IS NOT NULL ORDER BY made_at DESC LIMIT $3) b
-			CROSS JOIN observations o WHERE o.site = $1 AND o.uid = b.uid AND o.source = $2`, site, handoff.FromEvent, newestBookings).Scan(&at) // SQLite keeps this order
-		if err != nil {
-			return fmt.Errorf("observations: %w", err)
-		}
-		h.WebhookAt = at.Time
-		rows, err := q.QueryContext(ctx, `
-			SELECT reason, kind, count(*) FROM failures WHERE site = $1 AND settled_at IS NULL GROUP BY reason, kind ORDER BY reason, kind`, site)
-		h.Open, err = collect(rows, err, func(r *sql.Rows) (c ReasonCount, err error) { return c, r.Scan(&c.Reason, &c.Kind, &c.Count) })
-		if err != nil {
-			return fmt.Errorf("failures: %w", err)
-		}
-		h.Alarms, err = failurePage(ctx, q, site, FailurePage{Kind: handoff.FailedSite, Limit: 100})
-		return err
-	})
+// Health tells how a site does.
+func (db *DB) Health(ctx context.Context, site string) (h Health, err error) {
+	row, err := readPlace(ctx, db.read, site, "")
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return h, unavailable(err)
+	}
+	if h.Sweeps, h.SweptAt = row.number, row.ended.Time; !h.SweptAt.IsZero() {
+		h.SweptSince = row.whole.Time
+	}
+	var at stamp
+	err = db.read.QueryRowContext(ctx, `
+		SELECT max(o.received_at) FROM (SELECT uid FROM bookings WHERE site = $1 AND made_at IS NOT NULL ORDER BY made_at DESC LIMIT $3) b
+		CROSS JOIN observations o WHERE o.site = $1 AND o.uid = b.uid AND o.source = $2`, site, handoff.FromEvent, newestBookings).Scan(&at) // SQLite keeps this order
 	if err != nil {
 		return h, unavailable(err)
 	}
-	return h, nil
-}
-
-// A FailurePage chooses failures for a list that is read page by page.
-type FailurePage struct {
-	Sites   []string            // the only ones
-	Settled bool                // also the settled ones
-	Kind    handoff.FailureKind // empty: all
-	Reason  handoff.Reason      // empty: all
-	Before  handoff.FailureID   // continues a list: the last of the page before
-	Limit   int                 // at least 1
-}
-
-// FailuresOf lists failures of some sites, the newest first, by when they were opened:
-// that never changes, so no page misses one or has it twice.
-func (db *DB) FailuresOf(ctx context.Context, p FailurePage) ([]FailureView, error) {
-	var all []FailureView
-	for _, site := range p.Sites {
-		one, err := failurePage(ctx, db.read, site, p)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		all = append(all, one...)
+	h.WebhookAt = at.Time
+	if h.Open, err = db.Waiting(ctx, []string{site}); err != nil {
+		return h, err
 	}
-	slices.SortFunc(all, func(a, b FailureView) int { return cmp.Compare(b.ID, a.ID) })
-	return all[:min(len(all), p.Limit)], nil
-}
-
-func failurePage(ctx context.Context, q querier, site string, p FailurePage) ([]FailureView, error) {
-	where, args := `f.site = $1`, []any{site, p.Limit}
-	add := func(condition string, arg any) {
-		args = append(args, arg)
-		where += fmt.Sprintf(` AND `+condition, len(args))
-	}
-	if p.Before != "" {
-		add(`f.id < $%d`, p.Before)
-	}
-	if !p.Settled {
-		where += ` AND f.settled_at IS NULL`
-	}
-	if p.Kind != "" {
-		add(`f.kind = $%d`, p.Kind)
-	}
-	if p.Reason != "" {
-		add(`f.reason = $%d`, p.Reason)
-	}
-	rows, err := q.QueryContext(ctx, `SELECT `+failureColumns+` FROM failures f WHERE `+where+` ORDER BY f.id DESC LIMIT $2`, args...)
-	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
-	if err != nil {
-		return nil, fmt.Errorf("failures: %w", err)
-	}
-	return out, nil
+	h.Alarms, err = db.Failures(ctx, FailureFilter{Sites: []string{site}, Kind: handoff.FailedSite})
+	return h, err
 }
 
 // A KeptBooking is a booking with what became of it.

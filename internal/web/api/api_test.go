@@ -383,13 +383,13 @@ func TestFailures(t *testing.T) {
 		return out
 	}
 	for path, want := range map[string][]string{
-		"/failures":                      {"sweep_failing", "signature_wrong", "no_reference", "no_reference"},
+		"/failures":                      {"sweep_failing", "no_reference", "no_reference", "signature_wrong"},
 		"/failures?site=north":           {"no_reference"},
 		"/failures?kind=delivery":        {"signature_wrong"},
 		"/failures?reason=no_reference":  {"no_reference", "no_reference"},
 		"/failures?reason=none_such":     nil,
 		"/failures?state=open&kind=site": {"sweep_failing"},
-		"/failures?limit=2&site=acme":    {"sweep_failing", "signature_wrong"},
+		"/failures?limit=2&site=acme":    {"sweep_failing", "no_reference"},
 	} {
 		if got := reasons(path); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", path, got, want)
@@ -403,6 +403,22 @@ func TestFailures(t *testing.T) {
 		t.Errorf("settled: %v", got)
 	}
 	seen := map[handoff.FailureID]bool{}
+	for next := "/failures?limit=1"; next != ""; {
+		page := read[failures](c.get(next).is(200))
+		for _, f := range page.Items {
+			if seen[f.ID] {
+				t.Errorf("%s is there twice", f.ID)
+			}
+			seen[f.ID] = true
+		}
+		if next = ""; page.Next != nil {
+			next = *page.Next
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("page by page %d open ones", len(seen))
+	}
+	clear(seen)
 	for next := "/failures?limit=1&state=all"; next != ""; {
 		page := read[failures](c.get(next).is(200))
 		for _, f := range page.Items {
@@ -438,7 +454,7 @@ func TestSites(t *testing.T) {
 	}
 	acme := read[api.HealthView](c.get("/sites/acme").is(200))
 	counts := fmt.Sprint(acme.OpenFailures)
-	if acme.Well || len(acme.Alarms) != 1 || acme.Alarms[0].Reason != handoff.SweepFailing || counts != "[{no_reference event 1} {signature_wrong delivery 1} {sweep_failing site 1}]" ||
+	if acme.Well || len(acme.Alarms) != 1 || acme.Alarms[0].Reason != handoff.SweepFailing || counts != "[{no_reference event 1 false} {signature_wrong delivery 1 false} {sweep_failing site 1 false}]" ||
 		acme.Webhook.LastAt == nil || !acme.Sweep.On || acme.Sweep.Number != 1 || acme.Sweep.LastAt == nil || acme.Sweep.Since == nil {
 		t.Errorf("acme %+v", acme)
 	}
@@ -608,6 +624,7 @@ func TestProblems(t *testing.T) {
 		"/leads?cursor=nonsense":                                      `"parameter":"cursor"`,
 		"/leads?cursor=!":                                             `"parameter":"cursor"`,
 		"/failures?cursor=YQ":                                         `"parameter":"cursor"`,
+		"/failures?cursor=eHx5fHo":                                    `"parameter":"cursor"`,
 		"/audit?cursor=YQ":                                            `"parameter":"cursor"`,
 		"/failures?state=closed":                                      "open, all",
 		"/failures?kind=other":                                        "delivery, event, site",

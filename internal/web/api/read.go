@@ -1,7 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,27 +90,45 @@ func (a *API) getBooking(c *call) (answer, error) {
 	return answer{body: out}, nil
 }
 
-// listFailures lists the failure queue, the newest first.
+// listFailures lists the failure queue, by when each came last.
 func (a *API) listFailures(c *call) (answer, error) {
 	sites, err := a.siteIDs(c)
 	if err != nil {
 		return answer{}, err
 	}
-	mark, err := c.after(1)
-	if err != nil {
-		return answer{}, err
-	}
-	if _, err := handoff.ParseFailureID(mark[0]); mark[0] != "" && err != nil {
-		return answer{}, badCursor
-	}
-	found, err := a.Store.FailuresOf(c, store.FailurePage{
+	f := store.FailureFilter{
 		Sites: sites, Settled: c.given["state"] == "all", Kind: handoff.FailureKind(c.given["kind"]), Reason: handoff.Reason(c.given["reason"]),
-		Before: handoff.FailureID(mark[0]), Limit: c.number("limit") + 1,
-	})
+		Limit: c.number("limit") + 1,
+	}
+	if f.After, err = c.failurePlace(); err != nil {
+		return answer{}, err
+	}
+	found, err := a.Store.Failures(c, f)
 	if err != nil {
 		return answer{}, err
 	}
-	return paged(c, found, shown, func(f store.FailureView) []string { return []string{string(f.ID)} }), nil
+	return paged(c, found, shown, func(f store.FailureView) []string {
+		at := f.Place()
+		return []string{strconv.FormatBool(at.Verified), at.LastAt.UTC().Format(cursorTime), string(at.ID)}
+	}), nil
+}
+
+// failurePlace reads where a list of failures goes on.
+func (c *call) failurePlace() (at store.FailurePlace, err error) {
+	mark, err := c.after(3)
+	if err != nil || mark[2] == "" {
+		return at, err
+	}
+	if at.LastAt, err = parseCursorTime(mark[1]); err != nil {
+		return at, err
+	}
+	if at.ID, err = handoff.ParseFailureID(mark[2]); err != nil {
+		return at, badCursor
+	}
+	if at.Verified, err = strconv.ParseBool(mark[0]); err != nil {
+		return at, badCursor
+	}
+	return at, nil
 }
 
 // shown is a failure without what must not be passed on.
@@ -175,8 +196,16 @@ type HealthView struct {
 		LastAt *time.Time `json:"last_at"`
 		Since  *time.Time `json:"since"`
 	} `json:"sweep"`
-	OpenFailures []store.ReasonCount `json:"open_failures"`
+	OpenFailures []WaitingView       `json:"open_failures"`
 	Alarms       []store.FailureView `json:"alarms"`
+}
+
+// A WaitingView is how many open failures have one reason.
+type WaitingView struct {
+	Reason handoff.Reason      `json:"reason"`
+	Kind   handoff.FailureKind `json:"kind"`
+	Count  int                 `json:"count"`
+	More   bool                `json:"more"` // there are more than were counted
 }
 
 // getSite answers with how a site does.
@@ -191,7 +220,14 @@ func (a *API) getSite(c *call) (answer, error) {
 	}
 	v := HealthView{
 		SiteView: viewSite(site), Well: len(h.Alarms) == 0,
-		OpenFailures: append([]store.ReasonCount{}, h.Open...), Alarms: append([]store.FailureView{}, h.Alarms...),
+		OpenFailures: []WaitingView{}, Alarms: []store.FailureView{},
+	}
+	for _, w := range h.Open {
+		v.OpenFailures = append(v.OpenFailures, WaitingView{w.Reason, w.Reason.Text().Kind, w.Count, w.More})
+	}
+	slices.SortFunc(v.OpenFailures, func(a, b WaitingView) int { return cmp.Compare(a.Reason, b.Reason) })
+	for _, f := range h.Alarms {
+		v.Alarms = append(v.Alarms, shown(f))
 	}
 	v.Webhook.LastAt = known(h.WebhookAt)
 	v.Sweep.On, v.Sweep.Number, v.Sweep.LastAt, v.Sweep.Since = site.Swept, h.Sweeps, known(h.SweptAt), known(h.SweptSince)

@@ -26,6 +26,4 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
-CREATE INDEX failures_by_id ON failures (site, id) WHERE settled_at IS NULL;
-
 -- There is no way back: a copy from before is one.
