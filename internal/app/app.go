@@ -111,7 +111,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 		})
 		served := apiSite(s)
-		served.Reader = s.Reader(wc.Keys, clock(wc.Now))
+		served.Reader = s.Reader(wc.Keys, clock)
 		a.readers[s.ID] = served.Reader
 		apiSites = append(apiSites, served)
 	}
@@ -142,15 +142,7 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 
 // apiSite is what the API says of a site.
 func apiSite(s *web.Site) api.Site {
-	return api.Site{ID: s.ID, Name: s.Content.Name, URL: s.Content.URL, TimeZone: s.Content.Location(), Swept: s.API != nil && s.API.Key != "", Rules: s.Rules}
-}
-
-// clock is the clock given; of nil, time.Now.
-func clock(now func() time.Time) func() time.Time {
-	if now == nil {
-		return time.Now
-	}
-	return now
+	return api.Site{ID: s.ID, Name: s.Content.Name, URL: s.Content.URL, TimeZone: s.Content.Location(), Swept: s.API != nil && s.API.Key != "", Asks: s.API != nil, Rules: s.Rules}
 }
 
 // calendars tells why a calendar of a site cannot be shown in its pages. An error says

@@ -36,6 +36,7 @@ type Site struct {
 	URL      string         // where visitors find it
 	TimeZone *time.Location // nil: UTC
 	Swept    bool           // Cal.com's list of bookings is read
+	Asks     bool           // Cal.com's API can be asked about a booking
 	Reader   store.Reader   // opens deliveries that were kept sealed
 	handoff.Rules
 }

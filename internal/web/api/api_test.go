@@ -58,7 +58,7 @@ func newBench(t *testing.T) *bench {
 		Store: b.db, Now: b.now, Log: slog.New(slog.NewTextHandler(b.log, nil)),
 		Source: func(r *http.Request) string { return r.Header.Get("X-Test-Source") },
 		Sites: []api.Site{
-			{ID: "acme", Name: "Acme", Reader: b.readAgain, URL: "https://acme.example", TimeZone: london, Swept: true, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline(), EventTypes: []int64{7}}},
+			{ID: "acme", Name: "Acme", Asks: true, Reader: b.readAgain, URL: "https://acme.example", TimeZone: london, Swept: true, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline(), EventTypes: []int64{7}}},
 			{ID: "north", Name: "North", URL: "https://north.example", Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}},
 		},
 	})
@@ -238,6 +238,7 @@ func (b *bench) hear(site, uid string, status handoff.Status, s handoff.Submissi
 	o := &handoff.Observation{
 		ID: id, Site: site, Source: handoff.FromEvent, Trigger: "BOOKING_CREATED", UID: uid, At: b.now(), Made: b.now(), Digest: id, Status: status,
 		Start: b.now().Add(48 * time.Hour), End: b.now().Add(49 * time.Hour), EventType: 7,
+		Attendees: []handoff.Person{{Name: "Eve Stray", Email: "eve@example.com"}},
 	}
 	if s.ID != "" {
 		o.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: s.ID}}

@@ -58,6 +58,9 @@ func (a *API) resolve(c *call) (answer, error) {
 	if in.Note != "" && in.Remedy != handoff.Attach && in.Remedy != handoff.Dismiss {
 		faults = append(faults, fault{Pointer: "#/note", Detail: "only dismiss and attach keep one"})
 	}
+	if in.Remedy == handoff.AskCal && !site.Asks {
+		faults = append(faults, fault{Pointer: "#/remedy", Detail: "the site has no API of Cal.com that could be asked"})
+	}
 	if faults != nil {
 		return answer{}, invalid{errContent, faults}
 	}

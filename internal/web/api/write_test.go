@@ -219,7 +219,10 @@ func TestResolutions(t *testing.T) {
 	if act := read[handoff.Act](c.post(right+"/resolutions", `{"remedy":"verify"}`).is(201)); act.Action != "failure.verify" || detailOf(c, right).SettledAt == nil {
 		t.Errorf("%+v", act)
 	}
-	b.client("north", handoff.FailuresWrite).post(still+"/resolutions", `{"remedy":"dismiss"}`).problem(404, "not-found")
+	north := b.client("north", handoff.FailuresRead, handoff.FailuresWrite)
+	theirs := "/failures/" + string(read[failures](north.get("/failures").is(200)).Items[0].ID)
+	north.post(theirs+"/resolutions", `{"remedy":"ask"}`).problem(422, "invalid", "no API of Cal.com")
+	north.post(still+"/resolutions", `{"remedy":"dismiss"}`).problem(404, "not-found")
 }
 
 func detailOf(c *client, path string) store.FailureDetail {
