@@ -1,5 +1,5 @@
 // Package web answers requests: the public pages, the booking step, Cal.com's
-// webhook, and, through package desk, the operators.
+// webhook, and, through packages desk and api, operators and programs.
 //
 // A handler reads its input, makes one store call, and writes the answer; it
 // decides nothing about leads. All routes are in [Server.routes], all headers in
