@@ -272,3 +272,90 @@ func TestWritesAreDoneOnce(t *testing.T) {
 		}
 	})
 }
+
+// Everything that a key can write keeps its answer in the transaction that writes it:
+// the act that the audit log has. Done once more under the same name, it is not done.
+func TestEveryWriteKeepsItsAnswer(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		k, _ := h.key("writer")
+		by := k.Actor()
+		lead := h.submit("f", "Dana").Lead
+		h.keep(h.event("e1", "u1", handoff.Accepted, ""), "d1")
+		h.work()
+		booking := h.waiting()[0].ID
+		forged := h.delivery("d2")
+		forged.Sealed = []byte("sealed")
+		h.must(h.KeepUnverified(t.Context(), forged, handoff.SignatureWrong, ""))
+		var delivery handoff.FailureID
+		for _, f := range h.waiting() {
+			if f.Reason == handoff.SignatureWrong {
+				delivery = f.ID
+			}
+		}
+		var note handoff.Note
+		var resolution store.Resolution
+		var change handoff.Change
+		pipeline := handoff.DefaultPipeline()
+		read := func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			d.Trigger, d.Body, d.Sealed = "PING", []byte("{}"), nil
+			return d, handoff.Event{ID: "ping", Site: site, Trigger: "PING", Ignored: "sign of life", CreatedAt: h.now()}, nil
+		}
+		for _, w := range []struct {
+			action string
+			do     func(context.Context) error
+		}{
+			{"lead.stage", func(ctx context.Context) (err error) {
+				c, err := h.SetStage(ctx, by, site, lead, h.lead(lead).Stage, "won", pipeline)
+				if err == nil {
+					change = c
+				}
+				return err
+			}},
+			{"lead.stage.undo", func(ctx context.Context) error {
+				_, err := h.UndoStage(ctx, by, site, lead, change.Cause, pipeline)
+				return err
+			}},
+			{"note.add", func(ctx context.Context) error {
+				n, err := h.AddNote(ctx, by, site, lead, "text")
+				if err == nil {
+					note = n
+				}
+				return err
+			}},
+			{"note.delete", func(ctx context.Context) error { return h.DeleteNote(ctx, by, site, lead, note.ID) }},
+			{"failure.ask", func(ctx context.Context) error { return h.AskAbout(ctx, by, site, booking) }},
+			{"failure.attach", func(ctx context.Context) error {
+				r, err := h.Attach(ctx, by, site, booking, lead, "")
+				if err == nil {
+					resolution = r
+				}
+				return err
+			}},
+			{"failure.undo", func(ctx context.Context) error { return h.Undo(ctx, by, site, resolution.ID) }},
+			{"failure.verify", func(ctx context.Context) error { return h.ReadAgain(ctx, by, site, delivery, read) }},
+			{"failure.dismiss", func(ctx context.Context) error {
+				_, err := h.Dismiss(ctx, by, site, []handoff.FailureID{booking}, "")
+				return err
+			}},
+		} {
+			var given store.Answer
+			h.must(w.do(h.write(k, w.action, w.action, &given)))
+			h.work()
+			a, ok, err := h.Answered(t.Context(), store.Write{KeyID: k.ID, Name: w.action, Digest: store.DigestOf(w.action, "/", nil)})
+			if !ok || err != nil || a != given || a.Status != 201 {
+				t.Errorf("%s: kept %+v %v %v, given %+v", w.action, a, ok, err, given)
+			}
+			acts, err := h.Audit(t.Context(), store.AuditFilter{Action: w.action})
+			h.must(err)
+			if len(acts) != 1 || acts[0].ID != a.Body {
+				t.Errorf("%s: the answer is %s, and the audit log has %+v", w.action, a.Body, acts)
+			}
+			if err := w.do(h.write(k, w.action, w.action, &given)); err == nil {
+				t.Errorf("%s was done twice", w.action)
+			}
+			if acts, err = h.Audit(t.Context(), store.AuditFilter{Action: w.action}); err != nil || len(acts) != 1 {
+				t.Errorf("%s twice: %+v %v", w.action, acts, err)
+			}
+		}
+	})
+}
