@@ -67,6 +67,14 @@ func ParseLeadID(s string) (LeadID, error) {
 	return LeadID(s), nil
 }
 
+// ParseFailureID reads a failure's ID; the error is ErrInvalid.
+func ParseFailureID(s string) (FailureID, error) {
+	if err := checkID("fail", s); err != nil {
+		return "", err
+	}
+	return FailureID(s), nil
+}
+
 // clip cuts s for a message.
 func clip(s string, n int) string {
 	if len(s) <= n {

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go: Chromium for the browser tests,
-# PostgreSQL for the store's, a C compiler for the race detector, and from npm axe-core,
-# which judges the desk's pages. Does nothing where they are there.
+# PostgreSQL for the store's, curl for the API's examples, a C compiler for the race
+# detector, and from npm axe-core, which judges the desk's pages. Does nothing where they
+# are there.
 set -euo pipefail
 need=()
 command -v chromium >/dev/null || need+=(chromium)
 [ -d /usr/share/fonts/truetype ] || need+=(fonts-dejavu-core) # pages are measured with real letters
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || need+=(postgresql)
+command -v curl >/dev/null || need+=(curl ca-certificates)
 command -v gcc >/dev/null || need+=(gcc libc6-dev)
 
 axe_version=4.10.3 # cmd/handoff/browser_axe_test.go knows its digest

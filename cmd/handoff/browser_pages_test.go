@@ -82,6 +82,7 @@ func everyPage(t *testing.T, h *house) []look {
 	invitation := h.people(t)
 	waiting := h.waitsFor(t, handoff.NoReference)
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
+	h.makeKeys(t)
 	return []look{
 		{name: "home", address: "/"},
 		{name: "service", address: "/services/boiler-replacement"},
@@ -110,6 +111,13 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-narrowed", address: "/desk/?source=newsletter"},
 		{name: "desk-board", address: "/desk/board"},
 		{name: "desk-keys", address: "/desk/keys"},
+		{name: "desk-api-keys", address: "/desk/api-keys"},
+		{name: "desk-api-key-made", address: "/desk/api-keys", do: func(b *tab) {
+			b.fill("#name", "Website reports")
+			b.press(`input[value="leads:read"]`)
+			b.press(".make button")
+			b.until(`document.querySelector(".token")?.textContent.startsWith("hk_")`)
+		}},
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-failures", address: "/desk/failures"},
@@ -150,6 +158,22 @@ func (h *house) people(t *testing.T) string {
 		}
 	}
 	return token
+}
+
+// makeKeys makes keys of the API, one of which is revoked.
+func (h *house) makeKeys(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"old reports", "reports"} {
+		k, _, err := h.db.CreateKey(t.Context(), handoff.CommandLine, handoff.APIKey{
+			Name: name, Scopes: handoff.Scopes, Sites: []string{h.siteID}, ExpiresAt: time.Now().Add(90 * 24 * time.Hour),
+		})
+		if err == nil && name == "old reports" {
+			err = h.db.RevokeKey(t.Context(), handoff.CommandLine, k.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // swept has Cal.com's list of bookings read, and returns the day, in London, whose

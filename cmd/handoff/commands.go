@@ -19,6 +19,7 @@ import (
 	"handoff/internal/app"
 	"handoff/internal/calcom"
 	"handoff/internal/store"
+	"handoff/internal/web/api"
 )
 
 // cli is the command line.
@@ -35,6 +36,7 @@ type cli struct {
 	Sweep     sweepCmd     `cmd:"" help:"Ask Cal.com now for every booking that changed."`
 	Statement statementCmd `cmd:"" help:"Account for every booking at Cal.com, day by day."`
 	Users     usersCmd     `cmd:"" help:"Manage operators, and let one in again who is locked out."`
+	Keys      keysCmd      `cmd:"" help:"Manage keys of the API."`
 	Audit     auditCmd     `cmd:"" help:"Show what people did."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the store's schema to this version."`
 	Store     storeCmd     `cmd:"" help:"Copy the store."`
@@ -149,13 +151,13 @@ func (c leadsListCmd) Run(e *environment) error {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", l.ID, l.Site, l.Service, l.Stage, oneLine(l.Name), nextCall(l.Bookings), when(l.CreatedAt))
 		})
 	}
-	views := []app.LeadView{}
+	views := []api.LeadView{}
 	for _, l := range leads {
 		d, err := db.LeadOfSite(e.ctx, l.Site, l.ID)
 		if err != nil {
 			return err
 		}
-		views = append(views, app.ViewLead(d))
+		views = append(views, api.ViewLead(d))
 	}
 	return app.WriteJSON(e.out, views)
 }
@@ -187,7 +189,7 @@ func (c leadsShowCmd) Run(e *environment) error {
 		return notFound(err, "lead "+c.ID)
 	}
 	if c.JSON {
-		return app.WriteJSON(e.out, app.ViewLead(d))
+		return app.WriteJSON(e.out, api.ViewLead(d))
 	}
 	fmt.Fprintf(e.out, "%s  %s  %s\n%s <%s> %s\n", d.ID, d.Service, d.Stage, oneLine(d.Name), oneLine(d.Email), oneLine(d.Phone))
 	fmt.Fprintln(e.out, "\nBookings:")
@@ -208,6 +210,13 @@ func (c leadsShowCmd) Run(e *environment) error {
 type failuresCmd struct {
 	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
+
+	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry needs nobody."`
+	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
+	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry."`
+	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry again, with today's secrets."`
+	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry."`
+
 	// Fixture is for reports: nothing in it is anybody's.
 	Fixture failuresFixtureCmd `cmd:"" help:"Print the newest body of an entry with placeholders for all that is personal, to report it or to test with."`
 }

@@ -8,6 +8,7 @@ import (
 	"handoff"
 	"handoff/internal/app"
 	"handoff/internal/store"
+	"handoff/internal/web/api"
 )
 
 // leadFilter are the flags that choose leads.
@@ -137,7 +138,7 @@ func (c leadsStageCmd) Run(e *environment) error {
 		return err
 	}
 	if c.JSON {
-		return app.WriteJSON(e.out, app.ViewChange(change))
+		return app.WriteJSON(e.out, api.ViewChange(change))
 	}
 	fmt.Fprintf(e.out, "%s  %s → %s\n", d.ID, change.From, change.To)
 	return nil

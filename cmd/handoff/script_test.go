@@ -117,6 +117,8 @@ func params(dir, generation string) testscript.Params {
 			"age":      command(age),
 			"schema":   command(schema),
 			"id":       question(id),
+			"examples": command(examples),
+			"token":    question(token),
 
 			"exit-code":     command(exitCode),
 			"private":       question(private),

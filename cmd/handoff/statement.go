@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"handoff/internal/app"
+	"handoff/internal/web/api"
 )
 
 type statementCmd struct {
@@ -37,7 +38,7 @@ func (c statementCmd) Run(e *environment) error {
 		return err
 	}
 	defer a.Close()
-	out := []app.StatementView{}
+	out := []api.StatementView{}
 	for _, site := range a.SiteIDs() {
 		if c.Site != "" && site != c.Site {
 			continue
@@ -59,7 +60,7 @@ func (c statementCmd) Run(e *environment) error {
 	return nil
 }
 
-func (c statementCmd) print(e *environment, v app.StatementView) error {
+func (c statementCmd) print(e *environment, v api.StatementView) error {
 	fmt.Fprintf(e.out, "%s %s: %s\n", v.Site, v.Day, v.Says)
 	for _, note := range v.Notes {
 		fmt.Fprintf(e.out, "  %s\n", note)

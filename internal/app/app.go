@@ -18,6 +18,7 @@ import (
 	"handoff/internal/jobs"
 	"handoff/internal/store"
 	"handoff/internal/web"
+	"handoff/internal/web/api"
 	"handoff/internal/web/desk"
 )
 
@@ -39,6 +40,7 @@ type App struct {
 	desk    *desk.Desk
 	runner  *jobs.Runner
 	sites   []*web.Site
+	readers map[string]store.Reader // of deliveries that were kept sealed, by site
 	log     *slog.Logger
 }
 
@@ -87,6 +89,8 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
+	var apiSites []api.Site
+	a.readers = map[string]store.Reader{}
 	var origins []string
 	clock := wc.Now
 	if clock == nil {
@@ -106,8 +110,12 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 		})
+		served := apiSite(s)
+		served.Reader = s.Reader(wc.Keys, clock)
+		a.readers[s.ID] = served.Reader
+		apiSites = append(apiSites, served)
 	}
-	var server *web.Server // made last, since it serves the desk
+	var server *web.Server // made last, since it serves the desk and the API
 	var err error
 	a.desk, err = desk.New(desk.Config{
 		Store: a.db, Sites: deskSites, Secure: wc.Secure, Log: a.log, Now: wc.Now,
@@ -118,12 +126,23 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 		return err
 	}
 	wc.Desk = a.desk
+	if wc.API, err = api.New(api.Config{
+		Store: a.db, Sites: apiSites, Log: a.log, Now: wc.Now,
+		Source: func(r *http.Request) string { return server.Source(r) },
+	}); err != nil {
+		return err
+	}
 	if server, err = web.New(wc); err != nil {
 		return err
 	}
 	a.handler = server
 	a.runner = &jobs.Runner{Store: a.db, Log: a.log, Sites: work}
 	return nil
+}
+
+// apiSite is what the API says of a site.
+func apiSite(s *web.Site) api.Site {
+	return api.Site{ID: s.ID, Name: s.Content.Name, URL: s.Content.URL, TimeZone: s.Content.Location(), Swept: s.API != nil && s.API.Key != "", Asks: s.API != nil, Rules: s.Rules}
 }
 
 // calendars tells why a calendar of a site cannot be shown in its pages. An error says
@@ -168,6 +187,24 @@ func (a *App) Sweep(ctx context.Context, site, day string) (jobs.Sweep, error) {
 		}
 	}
 	return a.runner.Sweep(ctx, site, since)
+}
+
+// Store is the store, for commands that need more besides.
+func (a *App) Store() *store.DB { return a.db }
+
+// ReadAgain reads the delivery of a failure again, with the secrets of now. The error
+// is ErrInvalid, with words, if it is refused as before; else see store.ReadAgain.
+func (a *App) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID) error {
+	read := a.readers[site]
+	if read == nil {
+		return fmt.Errorf("the configuration has no site %q: %w", site, handoff.ErrInvalid)
+	}
+	err := a.db.ReadAgain(ctx, by, site, id, read)
+	var refused *calcom.Refusal
+	if errors.As(err, &refused) {
+		return handoff.Refuse(handoff.ErrInvalid, "The delivery is still not believed or not understood: %s.", refused.Reason)
+	}
+	return err
 }
 
 // Close closes the store.

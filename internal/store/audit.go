@@ -18,10 +18,14 @@ func (db *DB) audit(ctx context.Context, tx *txn, by handoff.Actor, a handoff.Ac
 	if a.ID == "" {
 		a.ID = newID("act")
 	}
+	a.At, a.Actor = db.now().UTC().Truncate(time.Microsecond), by.Name
 	_, err := tx.ExecContext(ctx, `INSERT INTO audit (id, at, actor, action, site, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		a.ID, stamp{db.now()}, by.Name, a.Action, a.Site, a.Subject, a.Detail)
+		a.ID, stamp{a.At}, a.Actor, a.Action, a.Site, a.Subject, a.Detail)
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
+	}
+	if r := receiptOf(ctx); r != nil && r.act == nil {
+		r.act = &a
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ func (h *harness) full() {
 	h.must(err)
 	h.must(h.PutView(ctx, "anna@example.com", store.View{Name: "Mine", Query: "stage=lost"}))
 	h.must(h.Note(ctx, handoff.CommandLine, handoff.Act{Action: "store.fill", Detail: "all of it"}))
+	h.fullKeys()
 	h.signsIn("Zoe@example.com", "Firefox on Windows")
 	h.signsIn("émile@example.com", "")
 	if _, err := h.Invite(ctx, handoff.CommandLine, "ärger@example.com", handoff.RoleViewer, []string{"a", "É"}); err != nil {

@@ -196,8 +196,9 @@ func wholly(at Place, s Swept) (from, to time.Time) {
 	return from, to
 }
 
-// MaxStatement is the longest time that a statement covers.
-const MaxStatement = 100 * 24 * time.Hour
+// MaxStatement is the longest time that a statement covers: a hundred days, one of which can
+// be an hour longer.
+const MaxStatement = 100*24*time.Hour + time.Hour
 
 // Statement accounts for the bookings of a site that were made from one time until
 // before another, by its rules of today. The error is ErrInvalid if that is longer than

@@ -36,6 +36,8 @@ var tables = []table{
 	{"audit", []string{"id"}},
 	{"resolutions", []string{"site", "id"}},
 	{"shapes", []string{"site", "trigger_name", "path"}},
+	{"api_keys", []string{"id"}},
+	{"idempotency", []string{"key_id", "key"}},
 }
 
 type table struct {

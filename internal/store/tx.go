@@ -79,7 +79,14 @@ func (db *DB) once(ctx context.Context, on beginner, f func(*txn) error) error {
 		return unavailable(err)
 	}
 	defer tx.Rollback()
-	if err := f(db.txn(tx)); err != nil {
+	t := db.txn(tx)
+	if r := receiptOf(ctx); r != nil {
+		r.act = nil // of an attempt that was broken off
+	}
+	if err := f(t); err != nil {
+		return unavailable(err)
+	}
+	if err := db.keepAnswer(ctx, t); err != nil {
 		return unavailable(err)
 	}
 	if err := tx.Commit(); err != nil {

@@ -1,5 +1,5 @@
 // Package web answers requests: the public pages, the booking step, Cal.com's
-// webhook, and, through package desk, the operators.
+// webhook, and, through packages desk and api, operators and programs.
 //
 // A handler reads its input, makes one store call, and writes the answer; it
 // decides nothing about leads. All routes are in [Server.routes], all headers in
@@ -54,12 +54,13 @@ type Secret struct {
 	Until time.Time // zero: for good
 }
 
-// Config wires a server. All fields are needed but Desk, TrustedProxies and Now.
+// Config wires a server. All fields are needed but Desk, API, TrustedProxies and Now.
 type Config struct {
 	Store *store.DB
 	Sites []*Site
 	Keys  handoff.Keys
 	Desk  http.Handler // serves /desk/; nil: there is none
+	API   http.Handler // serves /api/v1/; nil: there is none
 	// Secure says that visitors come over https, through a proxy or by ourselves.
 	Secure bool
 	// TrustedProxies are the only peers whose X-Forwarded-For and
@@ -213,10 +214,16 @@ func (s *Server) routes() *http.ServeMux {
 		mux.Handle("GET /desk", http.RedirectHandler("/desk/", http.StatusMovedPermanently))
 	}
 	// For machines.
+	if s.API != nil {
+		mux.Handle(apiPath, s.API)
+	}
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	return mux
 }
+
+// apiPath is below which the API is; package api has the same.
+const apiPath = "/api/v1/"
 
 // healthz says that the process answers.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }

@@ -27,7 +27,7 @@ func filled(t *testing.T) (*bench, map[string]string) {
 	pages := map[string]string{
 		"leads": "/desk/", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
 		"filtered": "/desk/?site=northside&stage=won", "account": "/desk/account", "people": "/desk/people", "audit": "/desk/audit",
-		"searched": "/desk/?q=dana&service=boiler", "board": "/desk/board", "keys": "/desk/keys", "received": "/desk/leads/" + string(s.Lead) + "/received/evt_2",
+		"searched": "/desk/?q=dana&service=boiler", "board": "/desk/board", "keys": "/desk/keys", "api keys": "/desk/api-keys", "received": "/desk/leads/" + string(s.Lead) + "/received/evt_2",
 	}
 	b.must2(b.db.AddNote(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "Dana called"))
 	b.must2(b.db.SetStage(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "booked", "won", handoff.DefaultPipeline()))

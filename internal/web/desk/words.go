@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -159,13 +158,10 @@ func anchor(prefix, id string) string {
 	return prefix + "-" + hex.EncodeToString(sum[:6])
 }
 
-// references finds references of ours, which let their bearer see a booking.
-var references = regexp.MustCompile(`(sub_[0-9a-z]{26})\.[A-Za-z0-9_-]+`)
-
 // visible makes a received text safe to look at: a reference loses its signature,
 // and characters that hide or turn round their neighbours are written out.
 func visible(s string) string {
-	s = references.ReplaceAllString(strings.ToValidUTF8(s, "\uFFFD"), "$1.[signature hidden]")
+	s = handoff.HideSignatures(strings.ToValidUTF8(s, "\uFFFD"))
 	var b strings.Builder
 	for _, r := range s {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029') {

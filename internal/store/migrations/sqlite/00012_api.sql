@@ -1,0 +1,29 @@
+-- +goose Up
+-- Keys of the API. Only a digest of the secret is kept.
+CREATE TABLE api_keys (
+  id           TEXT NOT NULL PRIMARY KEY,
+  name         TEXT NOT NULL,             -- as the audit log has it
+  secret_hash  TEXT NOT NULL,             -- SHA-256 of the secret, in hex
+  scopes       TEXT NOT NULL,             -- with a space between
+  sites        TEXT NOT NULL,             -- the only ones seen, with a space between; empty: all
+  created_by   TEXT NOT NULL,
+  created_at   TEXT NOT NULL,
+  expires_at   TEXT NOT NULL,
+  last_used_at TEXT,                      -- to the minute; null: never
+  revoked_at   TEXT                       -- null: it was not
+) STRICT;
+CREATE UNIQUE INDEX api_keys_by_name ON api_keys (name);
+
+-- Writes of the API that were done, so that one that is sent again is answered and not done again.
+CREATE TABLE idempotency (
+  key_id     TEXT NOT NULL,               -- of the API
+  key        TEXT NOT NULL,               -- as the client named the write
+  digest     TEXT NOT NULL,               -- of the request
+  status     INTEGER NOT NULL,            -- of the answer
+  body       TEXT NOT NULL,               -- the answer
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (key_id, key)
+) STRICT;
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+-- There is no way back: a copy from before is one.

@@ -1,0 +1,231 @@
+package api_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"handoff"
+	"handoff/internal/store"
+	"handoff/internal/web/api"
+)
+
+// dana is the path of the lead that is booked.
+func (c *client) dana() string {
+	c.t.Helper()
+	return "/leads/" + string(read[leads](c.get("/leads?search=dana").is(200)).Items[0].ID)
+}
+
+// A lead is moved from where the client saw it, and back; each time the audit log has who
+// did it, and the answer is what it has.
+func TestStage(t *testing.T) {
+	b := filled(t)
+	c := b.client("acme", handoff.LeadsRead, handoff.LeadsWrite, handoff.AuditRead)
+	dana := c.dana()
+	stage := func() string { return string(read[api.LeadView](c.get(dana).is(200)).Stage) }
+	act := read[handoff.Act](c.post(dana+"/stage", `{"from":"booked","to":"won"}`).is(201))
+	if act.Action != "lead.stage" || act.Actor != "key "+c.key.Name || act.Site != "acme" || act.Subject != strings.TrimPrefix(dana, "/leads/") || act.Detail != "booked → won" || act.At.IsZero() {
+		t.Errorf("act %+v", act)
+	}
+	if log := read[acts](c.get("/audit?subject=" + act.Subject).is(200)); len(log.Items) != 1 || log.Items[0] != act {
+		t.Errorf("the audit log has %+v, and the answer was %+v", log, act)
+	}
+	if h := read[api.LeadView](c.get(dana)).History; h[len(h)-1].Cause != act.ID || stage() != "won" {
+		t.Errorf("history %+v", h)
+	}
+	c.post(dana+"/stage", `{"from":"booked","to":"lost"}`).problem(409, "conflict")
+	c.post(dana+"/stage", `{"from":"won","to":"won"}`).problem(422, "invalid", "#/to")
+	c.post(dana+"/stage", `{"from":"won","to":"nowhere"}`).problem(422, "invalid", "#/to", "booked")
+	c.post(dana+"/stage", `{"to":"lost"}`).problem(422, "invalid", "#/from")
+	if stage() != "won" {
+		t.Errorf("it stands at %s", stage())
+	}
+	undo := dana + "/stage/" + act.ID
+	c.ask("DELETE", undo, "x").problem(400, "invalid-body")
+	if back := read[handoff.Act](c.ask("DELETE", undo, "").is(200)); back.Action != "lead.stage.undo" || stage() != "booked" {
+		t.Errorf("undone by %+v, stands at %s", back, stage())
+	}
+	c.ask("DELETE", undo, "").problem(409, "conflict")
+	c.ask("DELETE", dana+"/stage/act_1", "").problem(404, "not-found")
+}
+
+// A note is written and deleted by the key that wrote it.
+func TestNotes(t *testing.T) {
+	b := filled(t)
+	c, other := b.client("", handoff.LeadsRead, handoff.LeadsWrite), b.client("", handoff.LeadsWrite)
+	dana := c.dana()
+	act := read[handoff.Act](c.post(dana+"/notes", `{"text":" Called back.\r\nLikes tea "}`).is(201))
+	notes := read[api.LeadView](c.get(dana)).Notes
+	if len(notes) != 1 || notes[0].Text != "Called back.\nLikes tea" || notes[0].Author != "key "+c.key.Name || notes[0].ID != act.Detail {
+		t.Errorf("notes %+v, act %+v", notes, act)
+	}
+	if strings.Contains(act.Detail, "tea") {
+		t.Error("the audit log has what the note says")
+	}
+	path := dana + "/notes/" + notes[0].ID
+	other.ask("DELETE", path, "").problem(403, "forbidden")
+	first := c.ask("DELETE", path, "", "Idempotency-Key", "gone").is(200)
+	if again := c.ask("DELETE", path, "", "Idempotency-Key", "gone").is(200); again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("again %s", again.body)
+	}
+	c.ask("DELETE", path, "").problem(404, "not-found")
+}
+
+// However often, and however concurrently, a write is sent under one name, it is done
+// once, and each time answered so.
+func TestWriteSentAgain(t *testing.T) {
+	b := filled(t)
+	c, other := b.client("", handoff.LeadsRead, handoff.LeadsWrite), b.client("", handoff.LeadsWrite)
+	dana := c.dana()
+	send := func(c *client, name, body string) answer {
+		return c.ask("POST", dana+"/notes", body, "Idempotency-Key", name)
+	}
+	notes := func() int { return len(read[api.LeadView](c.get(dana)).Notes) }
+	first := send(c, "one", `{"text":"x"}`).is(201)
+	if first.header.Get("Idempotency-Replayed") != "" {
+		t.Error("the first answer is said to be a second one")
+	}
+	again := send(c, "one", `{"text":"x"}`).is(201)
+	if again.body != first.body || again.header.Get("Idempotency-Replayed") != "true" || again.header.Get("Content-Type") != "application/json" {
+		t.Errorf("again %v %s, first %s", again.header, again.body, first.body)
+	}
+	send(c, "one", `{"text":"y"}`).problem(422, "idempotency-key-reused")
+	c.ask("POST", dana+"/stage", `{"text":"x"}`, "Idempotency-Key", "one").problem(422, "idempotency-key-reused")
+	if notes() != 1 {
+		t.Errorf("%d notes", notes())
+	}
+	send(other, "one", `{"text":"y"}`).is(201) // another key has names of its own
+
+	// What failed has left nothing, and may be sent again in another form.
+	send(c, "two", `{"text":""}`).problem(422, "invalid")
+	send(c, "two", `{"text":"z"}`).is(201)
+	if notes() != 3 {
+		t.Errorf("%d notes", notes())
+	}
+
+	var wg sync.WaitGroup
+	answers := make(chan answer, 12)
+	for range cap(answers) {
+		one := &client{bench: &bench{t: t, url: b.url}, token: c.token, key: c.key}
+		wg.Go(func() { answers <- one.ask("POST", dana+"/notes", `{"text":"crowd"}`, "Idempotency-Key", "crowd") })
+	}
+	wg.Wait()
+	close(answers)
+	done := map[string]bool{}
+	for a := range answers {
+		switch a.status {
+		case 201:
+			done[a.body] = true
+		case 409:
+			a.problem(409, "under-way")
+		default:
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	if len(done) != 1 || notes() != 4 {
+		t.Errorf("%d different answers, %d notes", len(done), notes())
+	}
+	send(c, "crowd", `{"text":"crowd"}`).is(201)
+
+	b.pass(24 * time.Hour)
+	if later := send(c, "one", `{"text":"x"}`).is(201); later.body == first.body || notes() != 5 {
+		t.Errorf("after a day %s, %d notes", later.body, notes())
+	}
+}
+
+// The largest body that is allowed is taken.
+func TestLargestBody(t *testing.T) {
+	b := filled(t)
+	c := b.client("", handoff.LeadsRead, handoff.LeadsWrite)
+	const text = `{"text":"x"}`
+	body := text + strings.Repeat(" ", 64<<10-len(text))
+	c.post(c.dana()+"/notes", body).is(201)
+	c.post(c.dana()+"/notes", body+" ").problem(413, "too-large")
+	c.post(c.dana()+"/notes", fmt.Sprintf(`{"text":"%s"}`, strings.Repeat("é", handoff.MaxNote))).is(201)
+}
+
+// waiting is the path of the one open failure of a reason on acme.
+func (c *client) waiting(reason handoff.Reason) string {
+	c.t.Helper()
+	list := read[failures](c.get("/failures?site=acme&reason=" + string(reason)).is(200)).Items
+	if len(list) != 1 {
+		c.t.Fatalf("%d wait with %s", len(list), reason)
+	}
+	return "/failures/" + string(list[0].ID)
+}
+
+// Failures are settled, and settled no more, as the audit log has it; what is no remedy
+// of one is refused.
+func TestResolutions(t *testing.T) {
+	b := filled(t)
+	c := b.client("acme", handoff.LeadsRead, handoff.FailuresRead, handoff.FailuresWrite)
+	dana := strings.TrimPrefix(c.dana(), "/leads/")
+	stray, forged := c.waiting(handoff.NoReference), c.waiting(handoff.SignatureWrong)
+	detail := func(path string) store.FailureDetail { return detailOf(c, path) }
+
+	for body, says := range map[string]string{
+		`{}`:                                "#/remedy",
+		`{"remedy":"forget"}`:               "#/remedy",
+		`{"remedy":"attach"}`:               "#/lead",
+		`{"remedy":"attach","lead":"dana"}`: "#/lead",
+		`{"remedy":"dismiss","lead":"` + dana + `"}`:                     "#/lead",
+		`{"remedy":"ask","note":"x"}`:                                    "#/note",
+		`{"remedy":"dismiss","note":"` + strings.Repeat("x", 501) + `"}`: "#/note",
+		`{"remedy":"verify"}`:                                            "#/remedy", // a booking's has no delivery to read
+		`{"remedy":"attach","lead":"lead_01jdb7z5q4x3s8m2k9v6t1n0rc"}`:   "#/lead",
+	} {
+		c.post(stray+"/resolutions", body).problem(422, "invalid", says)
+	}
+	if d := detail(stray); d.SettledAt != nil || d.Resolution != nil || len(d.Remedies) != 3 {
+		t.Fatalf("refused, and done: %+v", d)
+	}
+
+	act := read[handoff.Act](c.post(stray+"/resolutions", `{"remedy":"attach","lead":"`+dana+`","note":"She rang"}`).is(201))
+	b.work("acme")
+	d := detail(stray)
+	if act.Action != "failure.attach" || d.SettledAt == nil || d.Resolution == nil || d.Resolution.Note != "She rang" || d.Resolution.By != "key "+c.key.Name || !strings.Contains(act.Detail, string(d.Resolution.ID)) {
+		t.Errorf("%+v, %+v", act, d.Resolution)
+	}
+	if lead := read[api.LeadView](c.get("/leads/" + dana).is(200)); len(lead.Bookings) != 2 {
+		t.Errorf("bookings %+v", lead.Bookings)
+	}
+	c.post(stray+"/resolutions", `{"remedy":"dismiss"}`).problem(409, "conflict")
+	undo := stray + "/resolutions/" + string(d.Resolution.ID)
+	c.ask("DELETE", forged+"/resolutions/"+string(d.Resolution.ID), "").problem(404, "not-found")
+	if act := read[handoff.Act](c.ask("DELETE", undo, "").is(200)); act.Action != "failure.undo" {
+		t.Errorf("%+v", act)
+	}
+	b.work("acme")
+	if lead := read[api.LeadView](c.get("/leads/" + dana).is(200)); len(lead.Bookings) != 1 || detail(stray).SettledAt != nil {
+		t.Errorf("bookings %+v", lead.Bookings)
+	}
+	c.ask("DELETE", undo, "").problem(404, "not-found")
+	if act := read[handoff.Act](c.post(stray+"/resolutions", `{"remedy":"ask"}`).is(201)); act.Action != "failure.ask" || detail(stray).SettledAt != nil {
+		t.Errorf("%+v", act)
+	}
+
+	c.post(forged+"/resolutions", `{"remedy":"verify"}`).problem(404, "not-found") // it was not kept whole
+	b.must(b.db.RevokeKey(t.Context(), olga, c.key.ID))
+	c = b.client("acme", handoff.FailuresRead, handoff.FailuresWrite)
+	c.post(forged+"/resolutions", `{"remedy":"dismiss"}`).is(201)
+	b.unverified("one", "forged")
+	still := c.waiting(handoff.SignatureWrong)
+	c.post(still+"/resolutions", `{"remedy":"verify"}`).problem(422, "invalid", "signature_wrong")
+	c.post(still+"/resolutions", `{"remedy":"dismiss"}`).is(201)
+	b.unverified("two", "right")
+	right := c.waiting(handoff.SignatureWrong)
+	if act := read[handoff.Act](c.post(right+"/resolutions", `{"remedy":"verify"}`).is(201)); act.Action != "failure.verify" || detailOf(c, right).SettledAt == nil {
+		t.Errorf("%+v", act)
+	}
+	north := b.client("north", handoff.FailuresRead, handoff.FailuresWrite)
+	theirs := "/failures/" + string(read[failures](north.get("/failures").is(200)).Items[0].ID)
+	north.post(theirs+"/resolutions", `{"remedy":"ask"}`).problem(422, "invalid", "no API of Cal.com")
+	north.post(still+"/resolutions", `{"remedy":"dismiss"}`).problem(404, "not-found")
+}
+
+func detailOf(c *client, path string) store.FailureDetail {
+	c.t.Helper()
+	return read[store.FailureDetail](c.get(path).is(200))
+}
