@@ -290,7 +290,10 @@ func failuresAreSettledByKeyboard(t *testing.T, browser context.Context) {
 	b.at("/desk/failures")
 	b.until(`document.querySelector("main[data-live]")`)
 
-	focused := func(selector string) { t.Helper(); b.until(fmt.Sprintf("document.activeElement?.matches(%q)", selector)) }
+	focused := func(selector string) {
+		t.Helper()
+		b.until(fmt.Sprintf("document.activeElement?.matches(%q)", selector))
+	}
 	letter("j")
 	focused(`[href$="` + string(id) + `"]`)
 	keys(kb.Enter)

@@ -457,14 +457,15 @@ func (db *DB) Suggestions(ctx context.Context, f FailureView) ([]handoff.Suggest
 	}
 	leads := map[handoff.LeadID]handoff.Lead{}
 	for _, choice := range []struct {
-		where string
+		which string
 		value any
 	}{
+		// Without an order: SQLite would go through all leads in it.
 		{`lower(email) = lower($2) AND email <> ''`, b.Attendee.Email},
-		{`created_at <= $2`, stamp{b.MadeAt()}},
+		{`created_at <= $2 ORDER BY created_at DESC, id DESC`, stamp{b.MadeAt()}},
 	} {
 		rows, err := db.read.QueryContext(ctx, `
-			SELECT `+leadColumns+` FROM leads WHERE site = $1 AND `+choice.where+` ORDER BY created_at DESC, id DESC LIMIT $3`, f.Site, choice.value, considered)
+			SELECT `+leadColumns+` FROM leads WHERE site = $1 AND `+choice.which+` LIMIT $3`, f.Site, choice.value, considered)
 		found, err := collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
 		if err != nil {
 			return nil, unavailable(err)

@@ -21,8 +21,8 @@ import (
 // benchLeads is the environment variable with how many leads the larger store has.
 const benchLeads = "HANDOFF_LEADS"
 
-// BenchmarkLeads says how much longer each page takes with many leads than with a
-// thousand: ms/page of the larger store, and the ratio.
+// BenchmarkLeads says how much longer each page takes with many leads, and a tenth as
+// many failures, than with a thousand of each: ms/page of the larger store, and the ratio.
 func BenchmarkLeads(b *testing.B) {
 	many := 100_000
 	if n, err := strconv.Atoi(os.Getenv(benchLeads)); err == nil {
@@ -49,13 +49,24 @@ func compareLeads(b *testing.B, small, large *crowd) {
 		{"search, of nobody", "/desk/?q=zzz"},
 		{"search, two that many have", "/desk/?q=ada+example7"},
 		{"board", "/desk/board"},
-		{"one lead", ""},
+		{"one lead", small.one},
+		{"failures by cause", "/desk/failures"},
+		{"failures of a cause", "/desk/failures?reason=unknown_shape"},
+		{"failures, also settled", "/desk/failures?settled=1"},
+		{"one failure", small.failure},
 	} {
 		b.Run(strings.ReplaceAll(page.name, " ", "_"), func(b *testing.B) {
 			var before, after []time.Duration
 			for b.Loop() {
 				before = append(before, small.takes(b, page.path))
-				after = append(after, large.takes(b, page.path))
+				switch page.path {
+				case small.one:
+					after = append(after, large.takes(b, large.one))
+				case small.failure:
+					after = append(after, large.takes(b, large.failure))
+				default:
+					after = append(after, large.takes(b, page.path))
+				}
 			}
 			slices.Sort(before)
 			slices.Sort(after)
@@ -69,9 +80,10 @@ func compareLeads(b *testing.B, small, large *crowd) {
 
 // A crowd is a desk over many leads.
 type crowd struct {
-	desk   *Desk
-	cookie string
-	one    string // the path of a lead in the middle
+	desk    *Desk
+	cookie  string
+	one     string // the path of a lead in the middle
+	failure string // and of a failure
 }
 
 func manyLeads(b *testing.B, engine string, n int) *crowd {
@@ -83,7 +95,7 @@ func manyLeads(b *testing.B, engine string, n int) *crowd {
 		}
 	}
 	var mu sync.Mutex
-	at := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+	at, loaded := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC), false
 	address := filepath.Join(b.TempDir(), "many.db")
 	if engine == "postgres" {
 		server, err := pgtest.Start("fsync=off")
@@ -94,7 +106,9 @@ func manyLeads(b *testing.B, engine string, n int) *crowd {
 	db, err := store.Open(b.Context(), address, store.Options{Now: func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
-		at = at.Add(20 * time.Second) // of each form; a million take most of a year
+		if at = at.Add(20 * time.Second); loaded { // of each form; a million take most of a year
+			at = time.Now()
+		}
 		return at
 	}})
 	must(err)
@@ -128,14 +142,71 @@ func manyLeads(b *testing.B, engine string, n int) *crowd {
 	}
 	close(numbers)
 	wg.Wait()
+	mu.Lock()
+	loaded = true
+	mu.Unlock()
+	c.manyFailures(b, db, max(1000, n/10))
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("POST", "/desk/sign-in", strings.NewReader(url.Values{"email": {email}, "password": {password}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	c.desk.ServeHTTP(w, r)
 	for _, cookie := range w.Result().Cookies() {
-		c.cookie = cookie.Name + "=" + cookie.Value
+		c.cookie += cookie.Name + "=" + cookie.Value + "; "
 	}
 	return c
+}
+
+// manyFailures lets so many failures wait, a fifth of them about bookings, and a tenth
+// as many be settled.
+func (c *crowd) manyFailures(b *testing.B, db *store.DB, n int) {
+	b.Helper()
+	must := func(err error) {
+		b.Helper()
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	reasons := []handoff.Reason{handoff.NotJSON, handoff.UnknownShape, handoff.UnknownTrigger, handoff.UnknownVersion}
+	numbers := make(chan int)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for i := range numbers {
+				id := fmt.Sprintf("%d", i)
+				d := handoff.Delivery{Site: "brightwater", Digest: "failure" + id, ContentType: "application/json", Body: []byte(`{"number":` + id + `}`), ReceivedAt: time.Now()}
+				var err error
+				if i%5 == 0 {
+					o := &handoff.Observation{ID: "evt" + id, Site: d.Site, Source: handoff.FromEvent, UID: "uid" + id, At: time.Now(), Status: handoff.Accepted, Digest: id, Attendees: []handoff.Person{{Name: "Ada " + id, Email: "ada" + id + "@example.com"}}}
+					_, err = db.KeepEvent(b.Context(), d, handoff.Event{ID: o.ID, Site: o.Site, CreatedAt: o.At, Observation: o})
+				} else {
+					err = db.KeepNotUnderstood(b.Context(), d, reasons[i%4], "")
+				}
+				if err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	wg.Wait()
+	for {
+		done, err := db.Reconcile(b.Context(), "brightwater", handoff.Rules{Pipeline: handoff.DefaultPipeline()}, 500)
+		must(err)
+		if done == 0 {
+			break
+		}
+	}
+	for settled := 0; settled < n/10; {
+		r, err := db.DismissAll(b.Context(), handoff.CommandLine, "brightwater", handoff.NotJSON, time.Now().AddDate(100, 0, 0), "")
+		must(err)
+		settled += r.Failures
+	}
+	list, err := db.Failures(b.Context(), store.FailureFilter{Reason: handoff.NoReference, Limit: 50})
+	must(err)
+	c.failure = failureAddress(list[len(list)-1].ID)
 }
 
 // oneOfMany is a submission, and a pipeline that opens its lead at some stage: most are
@@ -167,9 +238,6 @@ func oneOfMany(i int) (handoff.Submission, handoff.Pipeline) {
 // takes asks for a page, and says how long it took.
 func (c *crowd) takes(b *testing.B, path string) time.Duration {
 	b.Helper()
-	if path == "" {
-		path = c.one
-	}
 	r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
 	r.Header.Set("Cookie", c.cookie)
 	start := time.Now()
