@@ -320,7 +320,7 @@ func (db *DB) Waiting(ctx context.Context, sites []string) (out []Waiting, err e
 			WITH RECURSIVE r (reason) AS (
 				SELECT min(reason) FROM failures WHERE site = $1 AND settled_at IS NULL
 				UNION ALL SELECT (SELECT min(f.reason) FROM failures f WHERE f.site = $1 AND f.settled_at IS NULL AND f.reason > r.reason) FROM r WHERE reason IS NOT NULL)
-			SELECT reason, (SELECT count(*) FROM (SELECT 1 FROM failures f WHERE f.site = $1 AND f.settled_at IS NULL AND f.reason = r.reason LIMIT $2) AS few)
+			SELECT reason, (SELECT count(*) FROM (SELECT 1 FROM failures f WHERE f.site = $1 AND f.settled_at IS NULL AND f.reason = r.reason ORDER BY f.last_at LIMIT $2) AS few)
 			FROM r WHERE reason IS NOT NULL`, site, maxCounted+1)
 		of, err := collect(rows, err, func(r *sql.Rows) (Waiting, error) {
 			w := Waiting{Site: site}
