@@ -93,7 +93,13 @@ func (c *Config) connection(s *SiteConfig, change bool, now func() time.Time, re
 func (n *Connection) Up(ctx context.Context) error {
 	n.ping(ctx)
 	n.frames(ctx)
-	return n.account(ctx)
+	if err := n.account(ctx); err != nil {
+		return err
+	}
+	for _, v := range n.content.Services {
+		n.say(StepNote, v.Slug+", trial", "go through a booking that creates nothing: %s", calcom.TrialURL(n.site.Calcom.Origins[0], v.Calendar))
+	}
+	return nil
 }
 
 // account sees to what Cal.com's API shows and can change.

@@ -23,6 +23,14 @@ func EmbedURL(origin, path, reference string) string {
 	return page(origin, path) + "/embed?" + q.Encode()
 }
 
+// TrialURL is a booking page on which somebody can go through a whole booking that
+// creates nothing. Cal.com does it in the page alone: its API has no such thing.
+//
+// Source: calcom.md §2.3.
+func TrialURL(origin, path string) string {
+	return page(origin, path) + "?cal.isBookingDryRun=true"
+}
+
 // RescheduleURL is where whoever booked chooses another time. It is the address
 // to which Cal.com's own /reschedule/{uid} redirects, with the reference, which
 // that redirect loses.

@@ -20,6 +20,7 @@ func TestURLs(t *testing.T) {
 		"page":       {calcom.PageURL(origin, path, ref), origin + "/" + path + "?" + carry + asked},
 		"embed":      {calcom.EmbedURL(origin, path, ref), origin + "/" + path + "/embed?embed=handoff&embedType=inline&layout=month_view&" + carry + asked},
 		"reschedule": {calcom.RescheduleURL(origin, path, ref, "u1"), origin + "/" + path + "?" + carry + "rescheduleUid=u1&" + asked},
+		"trial":      {calcom.TrialURL(origin, "priya-raman/survey-call"), origin + "/priya-raman/survey-call?cal.isBookingDryRun=true"},
 		"cancel":     {calcom.CancelURL(origin, "u1"), origin + "/booking/u1?cancel=true"},
 
 		"slashes around the path":  {calcom.PageURL(origin+"/", "/"+path+"/", ref), origin + "/" + path + "?" + carry + asked},
