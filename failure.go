@@ -78,7 +78,7 @@ var ReasonTexts = []ReasonText{
 	{
 		NoSecretProvided, FailedDelivery, "The webhook has no secret",
 		"Cal.com sent a webhook whose settings there have no secret, so nothing proves that it came from Cal.com.",
-		"Open the webhook in Cal.com, enter this site's webhook secret and save. Then ask the visitor's booking to be looked at: it was not applied.",
+		"Open the webhook in Cal.com, enter this site's webhook secret and save. It was not applied: handoff sweep --since with the day of the booking finds it at Cal.com.",
 	},
 	{
 		SignatureWrong, FailedDelivery, "Wrong signature",
