@@ -22,6 +22,15 @@ const (
 // Scopes lists them.
 var Scopes = []Scope{LeadsRead, LeadsWrite, FailuresRead, FailuresWrite, SitesRead, AuditRead}
 
+// ScopeNames are scopes as plain text.
+func ScopeNames(scopes []Scope) []string {
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	return names
+}
+
 // RoleOf is the role in which a key with these scopes acts: an operator's if it may
 // write anything, and a viewer's otherwise. No key manages people or keys.
 func RoleOf(scopes []Scope) Role {
@@ -63,7 +72,7 @@ func (k APIKey) Check(now time.Time) error {
 	}
 	for i, s := range k.Scopes {
 		if !slices.Contains(Scopes, s) || slices.Contains(k.Scopes[:i], s) {
-			return Refuse(ErrInvalid, "The scopes are not different ones of these: %v.", Scopes)
+			return Refuse(ErrInvalid, "Choose different scopes of these: %s.", strings.Join(ScopeNames(Scopes), ", "))
 		}
 	}
 	for i, s := range k.Sites {

@@ -54,7 +54,7 @@ func (c rotateCmd) Run(e *environment) error {
 		return err
 	}
 	if c.Site == "" && len(conf.Sites) > 1 { // of all of them nobody means to, in one go
-		return fmt.Errorf("say which site gets another secret: --site ID: %w", errUsage)
+		return usage("say which site gets another secret: --site ID")
 	}
 	return c.each(e, c.connected(e, false, (*app.Connection).Rotate))
 }
@@ -74,7 +74,7 @@ func (c siteFlags) each(e *environment, do func(conf *app.Config, site string, r
 		return err
 	}
 	if err := conf.CheckFilter(c.Site, ""); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
 	steps, left := []app.Step{}, 0
 	report := func(s app.Step) {

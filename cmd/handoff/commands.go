@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -61,7 +62,7 @@ func (f configFlag) storeOf(e *environment, site string, stage handoff.Stage) (*
 		return nil, err
 	}
 	if err := c.CheckFilter(site, stage); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, usageError{err}
 	}
 	return app.OpenStore(e.ctx, c, e.log, e.now)
 }
@@ -238,8 +239,8 @@ func (c failuresListCmd) sites() []string {
 }
 
 func (c failuresListCmd) Run(e *environment) error {
-	if c.Limit < 1 || c.Limit > 10000 {
-		return fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	db, err := c.storeOf(e, c.Site, "")
 	if err != nil {
@@ -332,7 +333,7 @@ func readSecret(e *environment, prompt, missing string) (string, error) {
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", fmt.Errorf("%s: %w", missing, errUsage)
+		return "", usageError{errors.New(missing)}
 	}
 	return line, nil
 }
@@ -353,6 +354,26 @@ func (versionCmd) Run(e *environment) error {
 	}
 	fmt.Fprintf(e.out, "handoff %s%s %s\n", version, revision, runtime.Version())
 	return nil
+}
+
+// checkLimit refuses a --limit that no list has.
+func checkLimit(n int) error {
+	if n < 1 || n > 10000 {
+		return usage("--limit is 1 to 10000")
+	}
+	return nil
+}
+
+// readDay reads the day that a flag names, in UTC; zero for none.
+func readDay(flag, day string) (time.Time, error) {
+	if day == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return t, usage("%s: %q is no day such as 2026-11-01", flag, day)
+	}
+	return t, nil
 }
 
 func table(w io.Writer, head string, n int, row func(i int) string) error {

@@ -66,7 +66,7 @@ type failuresAttachCmd struct {
 func (c failuresAttachCmd) Run(e *environment) error {
 	lead, err := handoff.ParseLeadID(c.Lead)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
 	return c.open(e, func(db *store.DB, d store.FailureDetail) error {
 		_, err := db.Attach(e.ctx, handoff.CommandLine, d.Site, d.ID, lead, c.Note)

@@ -31,14 +31,12 @@ func (c keysCreateCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	for _, site := range c.Site {
-		if err := conf.CheckFilter(site, ""); err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
-		}
+	if err := checkSites(conf, c.Site); err != nil {
+		return err
 	}
 	key := handoff.APIKey{Name: c.Name, Scopes: c.Scope, Sites: c.Site, ExpiresAt: e.now().Add(time.Duration(c.Days) * 24 * time.Hour)}
 	if err := key.Check(e.now()); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
 	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
 	if err != nil {
@@ -81,14 +79,7 @@ func (c keysListCmd) Run(e *environment) error {
 	}
 	return table(e.out, "KEY\tNAME\tSCOPES\tSITES\tEXPIRES\tLAST USED\tSTATE", len(keys), func(i int) string {
 		k := keys[i]
-		sites, scopes := "all", make([]string, len(k.Scopes))
-		if k.Sites != nil {
-			sites = strings.Join(k.Sites, ",")
-		}
-		for i, s := range k.Scopes {
-			scopes[i] = string(s)
-		}
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", k.ID, oneLine(k.Name), strings.Join(scopes, ","), sites, when(k.ExpiresAt), when(k.LastUsedAt), keyState(k, e.now()))
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", k.ID, oneLine(k.Name), strings.Join(handoff.ScopeNames(k.Scopes), ","), siteNames(k.Sites), when(k.ExpiresAt), when(k.LastUsedAt), keyState(k, e.now()))
 	})
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"handoff"
 	"handoff/internal/app"
@@ -23,30 +22,23 @@ type leadFilter struct {
 	Limit   int    `help:"How many at most." default:"100"`
 }
 
-// filter reads the flags. The error is errUsage.
+// filter reads the flags. The error is a usageError.
 func (f leadFilter) filter() (store.LeadFilter, error) {
 	out := store.LeadFilter{Stage: handoff.Stage(f.Stage), Service: f.Service, Source: f.Source, Search: f.Search, Limit: f.Limit}
-	if f.Limit < 1 || f.Limit > 10000 {
-		return out, fmt.Errorf("--limit is 1 to 10000: %w", errUsage)
+	if err := checkLimit(f.Limit); err != nil {
+		return out, err
 	}
 	if f.Site != "" {
 		out.Sites = []string{f.Site}
 	}
-	for _, d := range []struct {
-		flag, day string
-		at        *time.Time
-		more      int
-	}{{"from", f.From, &out.From, 0}, {"to", f.To, &out.To, 1}} {
-		if d.day == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, d.day)
-		if err != nil {
-			return out, fmt.Errorf("--%s: %q is no day such as 2026-11-01: %w", d.flag, d.day, errUsage)
-		}
-		*d.at = day.AddDate(0, 0, d.more)
+	var err error
+	if out.From, err = readDay("--from", f.From); err != nil {
+		return out, err
 	}
-	return out, nil
+	if out.To, err = readDay("--to", f.To); err == nil && !out.To.IsZero() {
+		out.To = out.To.AddDate(0, 0, 1) // the whole of that day
+	}
+	return out, err
 }
 
 type leadsNoteCmd struct {
@@ -106,7 +98,7 @@ type leadsStageCmd struct {
 
 func (c leadsStageCmd) Run(e *environment) error {
 	if (c.To == "") != c.Undo {
-		return fmt.Errorf("name a stage, or give --undo: %w", errUsage)
+		return usage("name a stage, or give --undo")
 	}
 	conf, err := app.Load(c.Config)
 	if err != nil {
@@ -122,7 +114,7 @@ func (c leadsStageCmd) Run(e *environment) error {
 		return notFound(err, "lead "+c.ID)
 	}
 	if err := conf.CheckFilter(d.Site, handoff.Stage(c.To)); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
 	from := d.Stage
 	if c.From != "" {

@@ -39,27 +39,41 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() ti
 	case exited >= 0: // --help
 		return exited
 	case err != nil:
-		fmt.Fprintf(stderr, "handoff: %v. See: handoff --help\n", err)
+		fmt.Fprintf(stderr, "handoff: %v. See: %s --help\n", err, asked(err))
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	env := &environment{ctx: ctx, in: stdin, out: stdout, err: stderr, log: newLog(stderr, c.Log), now: now}
-	switch err := command.Run(env); {
-	case err == nil:
+	err = command.Run(env)
+	if err == nil {
 		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "handoff: %v\n", err)
-		return 2
-	default:
-		// That it is invalid, the sentence before has said; a command to type may end it.
-		fmt.Fprintf(stderr, "handoff: %s\n", strings.TrimSuffix(err.Error(), ": "+handoff.ErrInvalid.Error()))
-		return 1
 	}
+	// That it is invalid, the sentence before has said; a command to type may end it.
+	fmt.Fprintf(stderr, "handoff: %s\n", strings.TrimSuffix(err.Error(), ": "+handoff.ErrInvalid.Error()))
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
 }
 
-// errUsage marks a command line that cannot mean anything.
-var errUsage = errors.New("wrong usage")
+// asked is the command that a command line went as far as.
+func asked(err error) string {
+	var at *kong.ParseError
+	if errors.As(err, &at) && at.Context.Selected() != nil {
+		return at.Context.Selected().FullPath()
+	}
+	return "handoff"
+}
+
+// A usageError is of a command line that cannot mean anything. Its words say what is
+// wrong with it; that it is wrong usage, the exit code says.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// usage makes an error one of the command line's.
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // environment is what a command works with.
 type environment struct {

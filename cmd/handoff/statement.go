@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"handoff/internal/app"
 	"handoff/internal/web/api"
@@ -21,17 +20,17 @@ type statementCmd struct {
 // Run accounts for the bookings at Cal.com, site by site and day by day.
 func (c statementCmd) Run(e *environment) error {
 	if c.Days < 1 || c.Days > 100 {
-		return fmt.Errorf("--days is 1 to 100: %w", errUsage)
+		return usage("--days is 1 to 100")
 	}
-	if _, err := time.Parse(time.DateOnly, c.Day); c.Day != "" && err != nil {
-		return fmt.Errorf("--day %s is no day such as 2026-11-25: %w", c.Day, errUsage)
+	if _, err := readDay("--day", c.Day); err != nil {
+		return err
 	}
 	conf, err := app.Load(c.Config)
 	if err != nil {
 		return err
 	}
 	if err := conf.CheckFilter(c.Site, ""); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
 	a, err := app.New(e.ctx, conf, e.log, e.now)
 	if err != nil {

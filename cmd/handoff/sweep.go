@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"time"
 
 	"handoff/internal/app"
 	"handoff/internal/jobs"
@@ -28,10 +27,10 @@ func (c sweepCmd) Run(e *environment) error {
 		return err
 	}
 	if err := conf.CheckFilter(c.Site, ""); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usageError{err}
 	}
-	if _, err := time.Parse(time.DateOnly, c.Since); c.Since != "" && err != nil {
-		return fmt.Errorf("--since %s is no day such as 2026-11-01: %w", c.Since, errUsage)
+	if _, err := readDay("--since", c.Since); err != nil {
+		return err
 	}
 	a, err := app.New(e.ctx, conf, e.log, e.now)
 	if err != nil {

@@ -50,7 +50,7 @@ func noUser(err error, email string) error { return notFound(err, "operator "+em
 func checkSites(c *app.Config, sites []string) error {
 	for _, s := range sites {
 		if err := c.CheckFilter(s, ""); err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return usageError{err}
 		}
 	}
 	return nil
@@ -69,10 +69,10 @@ type usersAddCmd struct {
 func (c usersAddCmd) Run(e *environment) error {
 	a, err := mail.ParseAddress(c.Email)
 	if err != nil || a.Address != c.Email {
-		return fmt.Errorf("%q is no e-mail address: %w", c.Email, errUsage)
+		return usage("%q is no e-mail address", c.Email)
 	}
 	if err := handoff.CheckGrant(handoff.Role(c.Role), c.Site); err != nil {
-		return fmt.Errorf("%w: %w", err, errUsage)
+		return usageError{err}
 	}
 	conf, db, email, err := userFlag{c.configFlag, c.Email}.open(e)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c usersListCmd) Run(e *environment) error {
 	if !c.JSON {
 		return table(e.out, "EMAIL\tNAME\tROLE\tSITES\tSINCE\tSEEN", len(users), func(i int) string {
 			u := users[i]
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Email, oneLine(u.Name), u.Role, sitesWords(u.Sites), when(u.CreatedAt), when(u.SeenAt))
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Email, oneLine(u.Name), u.Role, siteNames(u.Sites), when(u.CreatedAt), when(u.SeenAt))
 		})
 	}
 	type view struct {
@@ -135,13 +135,6 @@ func (c usersListCmd) Run(e *environment) error {
 		views = append(views, v)
 	}
 	return app.WriteJSON(e.out, views)
-}
-
-func sitesWords(sites []string) string {
-	if sites == nil {
-		return "all"
-	}
-	return strings.Join(sites, ",")
 }
 
 type usersRoleCmd struct {
@@ -174,6 +167,7 @@ func (f userFlag) set(e *environment, db *store.DB, email string, role handoff.R
 	return nil
 }
 
+// siteNames says which sites somebody sees; nil: all.
 func siteNames(sites []string) string {
 	if sites == nil {
 		return "all sites"
@@ -189,7 +183,7 @@ type usersSitesCmd struct {
 
 func (c usersSitesCmd) Run(e *environment) error {
 	if c.All == (len(c.Site) > 0) {
-		return fmt.Errorf("name the sites, or say --all: %w", errUsage)
+		return usage("name the sites, or say --all")
 	}
 	conf, db, email, err := c.open(e)
 	if err != nil {
@@ -396,11 +390,9 @@ type auditCmd struct {
 // Run prints all acts, the newest first, without holding more than some of them.
 func (c auditCmd) Run(e *environment) error {
 	f := store.AuditFilter{Actor: c.Actor, Action: c.Action, Subject: c.Subject, Limit: 1000}
-	if c.Since != "" {
-		var err error
-		if f.Since, err = time.Parse(time.DateOnly, c.Since); err != nil {
-			return fmt.Errorf("%q is no day such as 2026-11-01: %w", c.Since, errUsage)
-		}
+	var err error
+	if f.Since, err = readDay("--since", c.Since); err != nil {
+		return err
 	}
 	db, err := c.storeOf(e, c.Site, "")
 	if err != nil {

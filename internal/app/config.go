@@ -285,19 +285,20 @@ func (s *SiteConfig) ignore() []handoff.IgnoreRule {
 // CheckFilter reports a site or a stage that no site of this configuration has.
 // Empty ones are none. The message lists what there is.
 func (c *Config) CheckFilter(site string, stage handoff.Stage) error {
-	var sites []string
-	var stages []handoff.Stage
+	var sites, stages []string
 	for i := range c.Sites {
 		sites = append(sites, c.Sites[i].ID)
 		if site == "" || site == c.Sites[i].ID {
-			stages = append(stages, c.Sites[i].pipeline().Stages...)
+			for _, s := range c.Sites[i].pipeline().Stages {
+				stages = append(stages, string(s))
+			}
 		}
 	}
 	if site != "" && !slices.Contains(sites, site) {
 		return fmt.Errorf("there is no site %q; there are: %s", site, strings.Join(sites, ", "))
 	}
-	if stage != "" && !slices.Contains(stages, stage) {
-		return fmt.Errorf("there is no stage %q; there are: %v", stage, stages)
+	if stage != "" && !slices.Contains(stages, string(stage)) {
+		return fmt.Errorf("there is no stage %q; there are: %s", stage, strings.Join(stages, ", "))
 	}
 	return nil
 }

@@ -71,16 +71,12 @@ func (db *DB) CreateKey(ctx context.Context, by handoff.Actor, k handoff.APIKey)
 	made := Key{ID: newID(keyPrefix), APIKey: k, CreatedBy: by.Name, CreatedAt: db.now().UTC().Truncate(time.Microsecond)}
 	made.ExpiresAt = k.ExpiresAt.UTC().Truncate(time.Microsecond)
 	text := hex.EncodeToString(secret)
-	var scopes []string
-	for _, s := range k.Scopes {
-		scopes = append(scopes, string(s))
-	}
 	err := db.tx(ctx, func(tx *txn) error {
 		var id string
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO api_keys (id, name, secret_hash, scopes, sites, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (name) DO NOTHING RETURNING id`,
-			made.ID, k.Name, hashToken(text), strings.Join(scopes, " "), strings.Join(k.Sites, " "), by.Name, stamp{made.CreatedAt}, stamp{made.ExpiresAt}).Scan(&id)
+			made.ID, k.Name, hashToken(text), strings.Join(handoff.ScopeNames(k.Scopes), " "), strings.Join(k.Sites, " "), by.Name, stamp{made.CreatedAt}, stamp{made.ExpiresAt}).Scan(&id)
 		if errors.Is(err, sql.ErrNoRows) {
 			return handoff.Refuse(handoff.ErrConflict, "There is, or was, a key named %q. Give this one another name, so that what each does can be told apart.", k.Name)
 		}
@@ -113,7 +109,7 @@ func keyDetail(k handoff.APIKey) string {
 	if k.Sites != nil {
 		sites = strings.Join(k.Sites, ", ")
 	}
-	return fmt.Sprintf("%s: %v for %s, until %s", k.Name, k.Scopes, sites, k.ExpiresAt.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("%s: %s for %s, until %s", k.Name, strings.Join(handoff.ScopeNames(k.Scopes), ", "), sites, k.ExpiresAt.UTC().Format(time.DateOnly))
 }
 
 // RevokeKey ends a key for good. One that was revoked before stays as it was. The

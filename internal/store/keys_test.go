@@ -93,7 +93,7 @@ func TestKeys(t *testing.T) {
 		}
 		acts, err := h.Audit(ctx, store.AuditFilter{Subject: other.ID})
 		h.must(err)
-		if len(acts) != 2 || acts[0].Action != "key.revoke" || acts[1].Action != "key.create" || acts[0].Actor != keeper.Name || strings.Contains(acts[1].Detail, secret) {
+		if len(acts) != 2 || acts[0].Action != "key.revoke" || acts[1].Action != "key.create" || acts[0].Actor != keeper.Name || !strings.Contains(acts[1].Detail, ": leads:read, failures:write for ") || strings.Contains(acts[1].Detail, secret) {
 			t.Errorf("audit log: %+v", acts)
 		}
 	})

@@ -93,18 +93,14 @@ func (d *Desk) ownZone() *time.Location {
 
 func (d *Desk) apiKeyRow(k store.Key) apiKeyRow {
 	row := apiKeyRow{
-		ID: k.ID, Name: visible(k.Name), By: k.CreatedBy, Sites: "all sites", Works: k.Works(d.Now()),
+		ID: k.ID, Name: visible(k.Name), By: k.CreatedBy, Scopes: strings.Join(handoff.ScopeNames(k.Scopes), ", "), Sites: "all sites", Works: k.Works(d.Now()),
 		Expires: soon(k.ExpiresAt, d.Now(), d.ownZone()), Used: soon(k.LastUsedAt, d.Now(), d.ownZone()),
 		State: badge{"Works", "good"},
 	}
-	var scopes, sites []string
-	for _, s := range k.Scopes {
-		scopes = append(scopes, string(s))
-	}
+	var sites []string
 	for _, s := range k.Sites {
 		sites = append(sites, d.siteOf(s).Name)
 	}
-	row.Scopes = strings.Join(scopes, ", ")
 	if k.Sites != nil {
 		row.Sites = strings.Join(sites, ", ")
 	}
