@@ -177,12 +177,8 @@ func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r 
 		return fmt.Errorf("resolution: %w", err)
 	}
 	var ids [][]any
-	var due []dueRow
 	for _, h := range of {
 		ids = append(ids, []any{h.id})
-		if h.key.UID != "" {
-			due = append(due, dueRow{r.Site, KindReconcile, h.key.UID, atOnce})
-		}
 	}
 	if err := many(ctx, tx, `UPDATE failures SET settled_at = $2, settled_by = $3, resolution = $4, remedy = $5 WHERE site = $1 AND id IN?`,
 		[]any{r.Site, stamp{r.At}, r.words(), r.ID, r.Remedy}, ids, nil); err != nil {
@@ -198,7 +194,17 @@ func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r 
 	if err := db.audit(ctx, tx, by, act); err != nil {
 		return err
 	}
-	return db.enqueue(ctx, tx, due...)
+	return db.enqueue(ctx, tx, reconcilings(r.Site, of)...)
+}
+
+// reconcilings are the work that follows for the bookings of failures.
+func reconcilings(site string, of []settling) (due []dueRow) {
+	for _, h := range of {
+		if h.key.UID != "" {
+			due = append(due, dueRow{site, KindReconcile, h.key.UID, atOnce})
+		}
+	}
+	return due
 }
 
 // words say what settled a failure.
@@ -244,23 +250,23 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 		if _, err := tx.ExecContext(ctx, `UPDATE resolutions SET undone_at = $3, undone_by = $4 WHERE site = $1 AND id = $2`, site, id, stamp{db.now()}, by.Name); err != nil {
 			return fmt.Errorf("resolution: %w", err)
 		}
-		keys, err := db.reopen(ctx, tx, site, id)
+		of, err := db.reopen(ctx, tx, site, id)
 		if err != nil {
 			return err
 		}
-		var due []dueRow
-		for _, key := range keys {
-			due = append(due, dueRow{site, KindReconcile, key.UID, atOnce})
-		}
 		if r.decision != "" {
-			if err := db.decide(ctx, tx, handoff.Observation{ID: newID("dec"), Site: site, UID: keys[0].UID, Seat: keys[0].Seat, Withdraws: r.decision}); err != nil {
+			if err := db.decide(ctx, tx, handoff.Observation{ID: newID("dec"), Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Withdraws: r.decision}); err != nil {
 				return err
 			}
 		}
-		if err := db.audit(ctx, tx, by, handoff.Act{Action: "failure.undo", Site: site, Subject: string(id), Detail: fmt.Sprintf("%s of %s", r.Remedy, r.By)}); err != nil {
+		act := handoff.Act{Action: "failure.undo", Site: site, Subject: string(id), Detail: fmt.Sprintf("%s of %s", r.Remedy, r.By)}
+		if len(of) == 1 { // as the act that it takes back
+			act.Subject, act.Detail = string(of[0].id), fmt.Sprintf("resolution %s, %s", id, act.Detail)
+		}
+		if err := db.audit(ctx, tx, by, act); err != nil {
 			return err
 		}
-		return db.enqueue(ctx, tx, due...)
+		return db.enqueue(ctx, tx, reconcilings(site, of)...)
 	})
 	if err == nil {
 		db.tellAll(TopicLeads)
@@ -269,11 +275,10 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 	return err
 }
 
-// reopen lets the failures of a resolution wait again, and returns the bookings that
-// they are about.
-func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (keys []handoff.BookingKey, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT uid, seat FROM failures WHERE site = $1 AND resolution = $2 AND uid <> ''`, site, id)
-	keys, err = collect(rows, err, func(r *sql.Rows) (key handoff.BookingKey, err error) { return key, r.Scan(&key.UID, &key.Seat) })
+// reopen lets the failures of a resolution wait again, and returns them.
+func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (of []settling, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE site = $1 AND resolution = $2`, site, id)
+	of, err = collect(rows, err, func(r *sql.Rows) (h settling, err error) { return h, r.Scan(&h.id, &h.key.UID, &h.key.Seat) })
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
@@ -284,7 +289,7 @@ func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.Resol
 		return nil, fmt.Errorf("failures: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '' WHERE site = $1 AND resolution = $2`, site, id)
-	return keys, err
+	return of, err
 }
 
 // Resolution reads what a person did about failures of a site. The error is ErrNotFound

@@ -100,6 +100,9 @@ func TestAttach(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.work()
+		if got := h.done(string(list[0].ID)); !slices.Equal(got, []string{"bob@example.com failure.undo", "ann@example.com failure.attach"}) {
+			t.Errorf("of the failure the log says %v", got)
+		}
 		if d := h.lead(lead); d.Stage != "new" || len(d.Bookings) != 0 {
 			t.Errorf("taken back: %s, %+v", d.Stage, d.Bookings)
 		}
