@@ -80,8 +80,8 @@ func (q reader) oneLead(ctx context.Context, id handoff.LeadID) (store.LeadDetai
 	return q.Store.Lead(ctx, q.actor.Sites, id)
 }
 
-// oneFailure reads a failure. The error is ErrNotFound also for one of a site that is
-// not seen.
-func (q reader) oneFailure(ctx context.Context, id handoff.FailureID) (store.FailureDetail, error) {
-	return q.Store.Failure(ctx, q.actor.Sites, id)
+// oneFailure reads the failure that a request names. The error is ErrNotFound also for
+// one of a site that is not seen.
+func (q reader) oneFailure(r *http.Request) (store.FailureDetail, error) {
+	return q.Store.Failure(r.Context(), q.actor.Sites, handoff.FailureID(clip(r.PathValue("id"), 60)))
 }

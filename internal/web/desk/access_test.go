@@ -179,6 +179,27 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 	contains(t, all.page("/desk/"), string(theirs.Lead), `data-count="4"`, `<b>2</b> <span>All</span>`)
 }
 
+// Days of a list are days where its sites are: an operator of one site is not told of its
+// zone and then asked in another, because the install has more sites.
+func TestDaysAreThoseOfTheSitesThatAreSeen(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		seen []string // nil: both
+		site string
+		want string
+	}{
+		{[]string{"brightwater"}, "", "Europe/London"},
+		{[]string{"northside"}, "", "UTC"},
+		{nil, "", "UTC"}, // they have none in common
+		{nil, "brightwater", "Europe/London"},
+	} {
+		see := reader{b.desk, handoff.Actor{Role: handoff.RoleViewer, Sites: c.seen}}
+		if got := see.zoneOf(c.site); got.String() != c.want {
+			t.Errorf("who sees %v is asked for days of %q in %s, want %s", c.seen, c.site, got, c.want)
+		}
+	}
+}
+
 // Who sees two of three sites has one list of both, in order and page by page.
 func TestSeveralSitesAreOneList(t *testing.T) {
 	b := newBench(t)

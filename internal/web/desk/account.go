@@ -94,11 +94,7 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, p
 		return err
 	}
 	for _, k := range keys {
-		row := passkeyRow{ID: k.ID, Name: k.Name, Host: k.Host, Created: d.when(k.CreatedAt)}
-		if !k.UsedAt.IsZero() {
-			row.Used = d.when(k.UsedAt)
-		}
-		page.Passkeys = append(page.Passkeys, row)
+		page.Passkeys = append(page.Passkeys, passkeyRow{k.ID, k.Name, k.Host, d.when(k.CreatedAt), d.when(k.UsedAt)})
 	}
 	_, page.Here = d.party(r)
 	page.Fresh = d.fresh(o)
@@ -112,15 +108,7 @@ func (d *Desk) sessionRow(s store.Session, this string) sessionRow {
 
 // when is a time that is of no site: in the zone of the sites if they have one in common.
 func (d *Desk) when(t time.Time) moment {
-	zone := time.UTC
-	for i, s := range d.Sites {
-		if i > 0 && s.TimeZone.String() != zone.String() {
-			zone = time.UTC
-			break
-		}
-		zone = s.TimeZone
-	}
-	return soon(t, d.Now(), zone)
+	return soon(t, d.Now(), commonZone(d.Sites))
 }
 
 // changePassword takes the present password and another one.

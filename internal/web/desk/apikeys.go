@@ -68,7 +68,7 @@ func (d *Desk) apiKeysPage(w http.ResponseWriter, r *http.Request, status int, p
 	for _, k := range keys {
 		page.Keys = append(page.Keys, d.apiKeyRow(k))
 	}
-	page.Zone = zoneWords(d.ownZone())
+	page.Zone = zoneWords(commonZone(d.Sites))
 	for _, s := range handoff.Scopes {
 		page.Scopes = append(page.Scopes, box{string(s), scopeWords[s], slices.Contains(chosen["scope"], string(s))})
 	}
@@ -83,18 +83,10 @@ func (d *Desk) apiKeysPage(w http.ResponseWriter, r *http.Request, status int, p
 	return d.render(w, status, "api-keys", page)
 }
 
-// ownZone is the zone of the first site, for what is of no site.
-func (d *Desk) ownZone() *time.Location {
-	if len(d.Sites) == 0 {
-		return time.UTC
-	}
-	return d.Sites[0].TimeZone
-}
-
 func (d *Desk) apiKeyRow(k store.Key) apiKeyRow {
 	row := apiKeyRow{
 		ID: k.ID, Name: visible(k.Name), By: k.CreatedBy, Scopes: strings.Join(handoff.ScopeNames(k.Scopes), ", "), Sites: "all sites", Works: k.Works(d.Now()),
-		Expires: soon(k.ExpiresAt, d.Now(), d.ownZone()), Used: soon(k.LastUsedAt, d.Now(), d.ownZone()),
+		Expires: d.when(k.ExpiresAt), Used: d.when(k.LastUsedAt),
 		State: badge{"Works", "good"},
 	}
 	var sites []string

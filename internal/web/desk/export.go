@@ -27,7 +27,7 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q = q.first()
-	filter := d.filter(q, d.as(r).read(q.site))
+	filter := d.as(r).filter(q)
 	filter.Limit = exportPage
 	leads, err := d.Store.Leads(r.Context(), filter)
 	if err != nil {
@@ -37,7 +37,7 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="leads-`+d.Now().UTC().Format("2006-01-02")+`.csv"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="leads-`+d.Now().UTC().Format(time.DateOnly)+`.csv"`)
 	out, conn := csv.NewWriter(w), http.NewResponseController(w)
 	if err := out.Write(exportHead); err != nil {
 		return nil // the client is gone

@@ -76,7 +76,7 @@ func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
 
 // showFailure shows a failure, with what went wrong when it was to be settled.
 func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, problem string) error {
-	v, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
+	v, err := d.as(r).oneFailure(r)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (d *Desk) remedies(r *http.Request, page *failurePage, v store.FailureDetai
 // fixture gives the newest body of a failure with placeholders for all that is
 // personal: to report it, or to test with.
 func (d *Desk) fixture(w http.ResponseWriter, r *http.Request) error {
-	v, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
+	v, err := d.as(r).oneFailure(r)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ type failureGroup struct {
 type failureCause struct {
 	Reason   handoff.Reason
 	Title    string
-	Count    string // "3", or "1000+"
+	Count    string // "3", or "1,000+"
 	Address  string // of all of them
 	More     bool   // there are more than are shown
 	Failures []failureRow
@@ -133,14 +133,6 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return d.render(w, http.StatusOK, "failures", page)
-}
-
-// counted writes a number that may be more.
-func counted(n int, more bool) string {
-	if more {
-		return fmt.Sprintf("%d+", n)
-	}
-	return fmt.Sprint(n)
 }
 
 // A failureQuery is what a list of failures is asked for.

@@ -105,7 +105,7 @@ func (d *Desk) leadPage(f frame, l store.LeadDetail, related []handoff.Lead, to 
 	for _, one := range related {
 		page.Related = append(page.Related, d.row(store.LeadSummary{Lead: one}, false))
 	}
-	if len(d.Sites) > 1 {
+	if (reader{d, to}).many() {
 		page.Site = site.Name
 	}
 	if next := nextCall(l.Bookings, now); next != nil {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -101,7 +100,7 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, sites := r.Context(), d.as(r).read(q.site)
-	filter := d.filter(q, sites)
+	filter := d.as(r).filter(q)
 	filter.Limit = pageSize + 1
 	leads, err := d.Store.Leads(ctx, filter)
 	if err != nil {
@@ -147,28 +146,28 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 	return d.render(w, http.StatusOK, "leads", page)
 }
 
-// filter is a query as the store is asked it.
-func (d *Desk) filter(q query, sites []string) store.LeadFilter {
+// filter is a list as the store is asked it.
+func (q reader) filter(of query) store.LeadFilter {
 	f := store.LeadFilter{
-		Sites: sites, Stage: q.stage, Service: q.service, Source: q.source, Search: q.search, Before: q.lead, BeforeAt: q.at,
+		Sites: q.read(of.site), Stage: of.stage, Service: of.service, Source: of.source, Search: of.search, Before: of.lead, BeforeAt: of.at,
 	}
-	zone := d.zoneOf(q.site)
-	if q.from != "" {
-		f.From, _ = time.ParseInLocation(time.DateOnly, q.from, zone) // checked when it was read
+	zone := q.zoneOf(of.site)
+	if of.from != "" {
+		f.From, _ = time.ParseInLocation(time.DateOnly, of.from, zone) // checked when it was read
 	}
-	if q.to != "" {
-		last, _ := time.ParseInLocation(time.DateOnly, q.to, zone)
+	if of.to != "" {
+		last, _ := time.ParseInLocation(time.DateOnly, of.to, zone)
 		f.To = last.AddDate(0, 0, 1)
 	}
 	return f
 }
 
-// zoneOf is in which zone a query's days are: the site's, or that of all sites.
-func (d *Desk) zoneOf(site string) *time.Location {
-	if site == "" && len(d.Sites) > 0 && oneZone(d.Sites, "") != "" {
-		return d.Sites[0].TimeZone
+// zoneOf is in which zone a list's days are: the site's, or that of all sites that are seen.
+func (q reader) zoneOf(site string) *time.Location {
+	if site == "" {
+		return commonZone(q.seen())
 	}
-	return d.siteOf(site).TimeZone
+	return q.siteOf(site).TimeZone
 }
 
 // form fills in what a list is narrowed by.
@@ -323,13 +322,10 @@ func (d *Desk) stageChoices(sites []Site, q query, counts store.Counts) []choice
 
 // countWords shows a number of leads, which are counted up to a bound; empty: none.
 func countWords(n int) string {
-	switch {
-	case n == 0:
+	if n == 0 {
 		return ""
-	case n > store.MaxCount:
-		return "1,000+"
 	}
-	return strconv.Itoa(n)
+	return counted(min(n, store.MaxCount), n > store.MaxCount)
 }
 
 const beforeLayout = "2006-01-02T15:04:05.000000Z"

@@ -129,10 +129,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 		}
 		p := person{
 			Email: u.Email, Name: u.Name, Access: d.access(u), Self: u.Email == operatorOf(r).Email, Sessions: len(sessions), Passkeys: len(keys),
-			Grant: d.grant(fmt.Sprint("person-", i), u.Role, u.Sites),
-		}
-		if !u.SeenAt.IsZero() {
-			p.Seen = d.when(u.SeenAt)
+			Seen: d.when(u.SeenAt), Grant: d.grant(fmt.Sprint("person-", i), u.Role, u.Sites),
 		}
 		page.People = append(page.People, p)
 	}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,7 +26,7 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := d.as(r).oneFailure(r.Context(), handoff.FailureID(clip(r.PathValue("id"), 60)))
+	f, err := d.as(r).oneFailure(r)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, handoff.ErrNotFound) && remedy == handoff.Verify:
 		return d.showFailure(w, r, http.StatusUnprocessableEntity, "The body was not kept whole, so it cannot be verified again. If it was a booking, Cal.com can be asked for it: handoff sweep --since finds it.")
 	case errors.Is(err, handoff.ErrInvalid):
-		return d.showFailure(w, r, http.StatusUnprocessableEntity, fmt.Sprintf("That cannot be done about this entry. A reason has %d characters at most.", handoff.MaxRemark))
+		return d.showFailure(w, r, http.StatusUnprocessableEntity, cmp.Or(handoff.WordsOf(err), "That cannot be done about this entry."))
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -67,6 +68,18 @@ func span(start, end time.Time, in *time.Location) moment {
 	return newMoment(start, start.Format("Mon 2 Jan 2006, 15:04")+" – "+end.Format("Mon 2 Jan, 15:04 MST"))
 }
 
+// commonZone is the zone that sites have in common; UTC if they have none.
+func commonZone(sites []Site) *time.Location {
+	zone := time.UTC
+	for i, s := range sites {
+		if i > 0 && s.TimeZone.String() != zone.String() {
+			return time.UTC
+		}
+		zone = s.TimeZone
+	}
+	return zone
+}
+
 // zoneWords is the plain name of a zone: "London time".
 func zoneWords(in *time.Location) string {
 	name := in.String()
@@ -74,6 +87,18 @@ func zoneWords(in *time.Location) string {
 		return "UTC"
 	}
 	return strings.ReplaceAll(name[strings.LastIndexByte(name, '/')+1:], "_", " ") + " time"
+}
+
+// counted writes a number that may be more: "7", "1,000+".
+func counted(n int, more bool) string {
+	words := strconv.Itoa(n)
+	if n >= 1000 {
+		words = fmt.Sprintf("%d,%03d", n/1000, n%1000)
+	}
+	if more {
+		words += "+"
+	}
+	return words
 }
 
 // A badge is a stage as it is shown: its name, and a tone that goes with it.
