@@ -125,12 +125,12 @@ type Note struct {
 // MaxNote is the length of a note, in characters.
 const MaxNote = 5000
 
-// CheckNote returns a note's text as it is kept. The error is ErrInvalid if it is empty,
-// too long or has control characters.
+// CheckNote returns a note's text as it is kept. The error is ErrInvalid, with words, if
+// it is empty, too long or has control characters.
 func CheckNote(text string) (string, error) {
 	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
 	if text == "" || tooLong(text, MaxNote) || !printable(text, true) {
-		return "", fmt.Errorf("a note has 1 to %d characters: %w", MaxNote, ErrInvalid)
+		return "", Refuse(ErrInvalid, "A note has 1 to %d characters, and no control characters.", MaxNote)
 	}
 	return text, nil
 }

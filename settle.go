@@ -2,7 +2,6 @@ package handoff
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -145,11 +144,11 @@ func nameWords(name string) []string {
 	return slices.Compact(words)
 }
 
-// CheckRemark returns ErrInvalid for a reason that cannot be kept, in words for who wrote
-// it. An empty one is none, and fine.
+// CheckRemark returns ErrInvalid, with words, for a reason that cannot be kept. An empty
+// one is none, and fine.
 func CheckRemark(note string) error {
 	if tooLong(note, MaxRemark) || !printable(note, true) {
-		return fmt.Errorf("a reason has %d characters at most, and no control characters: %w", MaxRemark, ErrInvalid)
+		return Refuse(ErrInvalid, "A reason has %d characters at most, and no control characters.", MaxRemark)
 	}
 	return nil
 }

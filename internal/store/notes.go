@@ -28,7 +28,7 @@ func (db *DB) AddNote(ctx context.Context, by handoff.Actor, site string, lead h
 			return fmt.Errorf("notes: %w", err)
 		}
 		if have >= maxNotes {
-			return fmt.Errorf("the lead has %d notes; delete some first: %w", have, handoff.ErrInvalid)
+			return handoff.Refuse(handoff.ErrInvalid, "The lead has %d notes. Delete some first.", have)
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO notes (site, lead_id, id, at, author, text) VALUES ($1, $2, $3, $4, $5, $6)`,
 			site, lead, n.ID, stamp{n.At}, n.Author, n.Text)

@@ -38,7 +38,7 @@ const MaxDismissed = 1000
 // settled, ErrInvalid if one cannot be dismissed or the note is too long.
 func (db *DB) Dismiss(ctx context.Context, by handoff.Actor, site string, ids []handoff.FailureID, note string) (r Resolution, err error) {
 	if len(ids) == 0 || len(ids) > MaxDismissed {
-		return r, fmt.Errorf("dismiss 1 to %d at once: %w", MaxDismissed, handoff.ErrInvalid)
+		return r, handoff.Refuse(handoff.ErrInvalid, "Choose 1 to %d entries to dismiss.", MaxDismissed)
 	}
 	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
 		return db.hold(ctx, tx, site, ids)

@@ -27,7 +27,7 @@ const (
 func (db *DB) PutView(ctx context.Context, email string, v View) error {
 	v.Name = strings.TrimSpace(v.Name)
 	if n := utf8.RuneCountInString(v.Name); n == 0 || n > maxViewName || !utf8.ValidString(v.Name) || len(v.Query) > maxViewQuery {
-		return fmt.Errorf("a view has a name of 1 to %d characters: %w", maxViewName, handoff.ErrInvalid)
+		return handoff.Refuse(handoff.ErrInvalid, "A view has a name of 1 to %d characters.", maxViewName)
 	}
 	return db.tx(ctx, func(tx *txn) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO views (email, name, query) VALUES ($1, $2, $3) ON CONFLICT (email, name) DO UPDATE SET query = excluded.query`, email, v.Name, v.Query); err != nil {
@@ -38,7 +38,7 @@ func (db *DB) PutView(ctx context.Context, email string, v View) error {
 			return fmt.Errorf("views: %w", err)
 		}
 		if n > maxViews {
-			return fmt.Errorf("there are %d views already; delete one first: %w", maxViews, handoff.ErrInvalid)
+			return handoff.Refuse(handoff.ErrInvalid, "You have %d views. Delete one first.", maxViews)
 		}
 		return nil
 	})

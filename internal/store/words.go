@@ -102,7 +102,7 @@ const maxTerms = 8
 // termsOf reads what somebody looks for. The error is ErrInvalid if it is too much.
 func termsOf(search string) ([]term, error) {
 	if len(search) > MaxSearch {
-		return nil, fmt.Errorf("looking for %d characters; at most %d: %w", len(search), MaxSearch, handoff.ErrInvalid)
+		return nil, handoff.Refuse(handoff.ErrInvalid, "Look for %d characters at most.", MaxSearch)
 	}
 	if number := handoff.Digits(search); len(number) >= minTail && strings.Trim(search, "0123456789 +-()./") == "" {
 		return []term{{cutBytes(number, maxWord), tailMark + tailOf(number)}}, nil
@@ -122,7 +122,7 @@ func termsOf(search string) ([]term, error) {
 		}
 	}
 	if len(terms) > maxTerms {
-		return nil, fmt.Errorf("looking for %d words at once; at most %d: %w", len(terms), maxTerms, handoff.ErrInvalid)
+		return nil, handoff.Refuse(handoff.ErrInvalid, "Look for %d words at most.", maxTerms)
 	}
 	return terms, nil
 }

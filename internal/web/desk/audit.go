@@ -154,7 +154,7 @@ func (d *Desk) auditCSV(w http.ResponseWriter, r *http.Request) error {
 
 // inert keeps spreadsheets from taking a text for a formula.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 		return "'" + cell
 	}
 	return cell

@@ -153,6 +153,7 @@ func TestDismissingMany(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got.status, c.want)
 		}
 	}
+	contains(t, v.post("/desk/failures/dismissed", url.Values{"site": {"brightwater"}}).body, "Choose 1 to 1000 entries to dismiss.")
 	seen := regexp.MustCompile(`name="seen" value="([^"]+)"`).FindStringSubmatch(page)
 	b.clock.pass(time.Minute)
 	b.unverified("came later")
