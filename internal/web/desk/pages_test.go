@@ -86,6 +86,9 @@ func TestEveryPageIsWellMade(t *testing.T) {
 		if n := len(h1.FindAllString(p.body, -1)); n != 1 {
 			t.Errorf("%s has %d h1", name, n)
 		}
+		if strings.Contains(p.body, "/desk/sign-out") && !strings.Contains(p.body, "Keys of the API</a>") {
+			t.Errorf("%s leads not to the keys", name)
+		}
 		if found := inlines.FindString(p.body); found != "" {
 			t.Errorf("%s has %q inline", name, found)
 		}
