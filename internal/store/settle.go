@@ -67,8 +67,7 @@ func (db *DB) DismissAll(ctx context.Context, by handoff.Actor, site string, rea
 }
 
 // Attach settles a failure by saying which lead its booking, and all of that booking's
-// chain, belongs to. Errors are those of Dismiss, and ErrNotFound for a lead that the
-// site does not have.
+// chain, belongs to. Errors are those of Dismiss, and ErrNoLead.
 func (db *DB) Attach(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID, lead handoff.LeadID, note string) (r Resolution, err error) {
 	r.Lead = lead
 	err = db.resolve(ctx, by, &r, site, handoff.Attach, note, func(tx *txn) ([]settling, error) {
@@ -79,13 +78,16 @@ func (db *DB) Attach(ctx context.Context, by handoff.Actor, site string, id hand
 			return err
 		}
 		if !known {
-			return fmt.Errorf("lead %s: %w", lead, handoff.ErrNotFound)
+			return fmt.Errorf("lead %s: %w", lead, ErrNoLead)
 		}
 		r.decision = newID("dec")
 		return db.decide(ctx, tx, handoff.Observation{ID: r.decision, Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Lead: lead})
 	})
 	return r, err
 }
+
+// ErrNoLead is the error of what is about a lead that the site does not have.
+var ErrNoLead = fmt.Errorf("the site has no such lead: %w", handoff.ErrNotFound)
 
 // A settling is a failure that this transaction settles.
 type settling struct {

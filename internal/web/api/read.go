@@ -41,7 +41,7 @@ func (a *API) listLeads(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return paged(c, found, ViewSummary, func(l store.LeadSummary) []string {
+	return paged(c, found, viewSummary, func(l store.LeadSummary) []string {
 		return []string{l.CreatedAt.UTC().Format(cursorTime), string(l.ID)}
 	}), nil
 }

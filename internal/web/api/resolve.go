@@ -7,6 +7,7 @@ import (
 
 	"handoff"
 	"handoff/internal/calcom"
+	"handoff/internal/store"
 )
 
 // failureOf finds the site of the failure of a call; resolution, if it is not empty, is
@@ -34,15 +35,35 @@ func (a *API) resolve(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var in struct {
-		Remedy handoff.Remedy `json:"remedy"`
-		Lead   handoff.LeadID `json:"lead"`
-		Note   string         `json:"note"`
-	}
+	var in resolution
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	var faults []fault
+	if faults := in.faults(site); faults != nil {
+		return answer{}, invalid{errContent, faults}
+	}
+	switch in.Remedy {
+	case handoff.Dismiss:
+		_, err = a.Store.Dismiss(c, c.actor, site.ID, []handoff.FailureID{failure}, in.Note)
+	case handoff.Attach:
+		_, err = a.Store.Attach(c, c.actor, site.ID, failure, in.Lead, in.Note)
+	case handoff.AskCal:
+		err = a.Store.AskAbout(c, c.actor, site.ID, failure)
+	case handoff.Verify:
+		err = a.Store.ReadAgain(c, c.actor, site.ID, failure, site.Reader)
+	}
+	return answer{}, notPossible(err)
+}
+
+// A resolution is what the body of resolve says.
+type resolution struct {
+	Remedy handoff.Remedy `json:"remedy"`
+	Lead   handoff.LeadID `json:"lead"`
+	Note   string         `json:"note"`
+}
+
+// faults are what is wrong with it, for a failure of a site.
+func (in resolution) faults(site Site) (faults []fault) {
 	if !slices.Contains(remedies, in.Remedy) {
 		faults = append(faults, fault{Pointer: "#/remedy", Detail: fmt.Sprintf("it is one of %v", remedies)})
 	}
@@ -61,29 +82,15 @@ func (a *API) resolve(c *call) (answer, error) {
 	if in.Remedy == handoff.AskCal && !site.Asks {
 		faults = append(faults, fault{Pointer: "#/remedy", Detail: "the site has no API of Cal.com that could be asked"})
 	}
-	if faults != nil {
-		return answer{}, invalid{errContent, faults}
-	}
-	switch in.Remedy {
-	case handoff.Dismiss:
-		_, err = a.Store.Dismiss(c, c.actor, site.ID, []handoff.FailureID{failure}, in.Note)
-	case handoff.Attach:
-		if _, err := a.Store.SiteOfLead(c, []string{site.ID}, in.Lead); errors.Is(err, handoff.ErrNotFound) {
-			return answer{}, invalid{errContent, []fault{{Pointer: "#/lead", Detail: "the failure's site has no such lead"}}}
-		}
-		_, err = a.Store.Attach(c, c.actor, site.ID, failure, in.Lead, in.Note)
-	case handoff.AskCal:
-		err = a.Store.AskAbout(c, c.actor, site.ID, failure)
-	case handoff.Verify:
-		err = a.Store.ReadAgain(c, c.actor, site.ID, failure, site.Reader)
-	}
-	return answer{}, notPossible(err)
+	return faults
 }
 
 // notPossible says what keeps a remedy from being done.
 func notPossible(err error) error {
 	var refused *calcom.Refusal
 	switch {
+	case errors.Is(err, store.ErrNoLead):
+		return invalid{errContent, []fault{{Pointer: "#/lead", Detail: "the failure's site has no such lead"}}}
 	case errors.As(err, &refused):
 		return invalid{errContent, []fault{{Pointer: "#/remedy", Detail: "the delivery is still not believed or not understood: " + string(refused.Reason)}}}
 	case errors.Is(err, handoff.ErrInvalid):

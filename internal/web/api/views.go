@@ -76,7 +76,7 @@ type ChangeView struct {
 // ViewLead makes the view of a lead.
 func ViewLead(d store.LeadDetail) LeadView {
 	v := LeadView{
-		LeadSummaryView: ViewSummary(store.LeadSummary{Lead: d.Lead, Bookings: d.Bookings}),
+		LeadSummaryView: viewSummary(store.LeadSummary{Lead: d.Lead, Bookings: d.Bookings}),
 		Submissions:     []SubmissionView{}, History: []ChangeView{}, Notes: append([]handoff.Note{}, d.Notes...), Reminders: []ReminderView{},
 	}
 	for _, r := range d.Reminders {
@@ -94,8 +94,8 @@ func ViewLead(d store.LeadDetail) LeadView {
 	return v
 }
 
-// ViewSummary makes the view of a lead in a list.
-func ViewSummary(l store.LeadSummary) LeadSummaryView {
+// viewSummary makes the view of a lead in a list.
+func viewSummary(l store.LeadSummary) LeadSummaryView {
 	v := LeadSummaryView{
 		ID: l.ID, Site: l.Site, Service: l.Service, Name: l.Name, Email: l.Email, Phone: l.Phone, Source: l.Source, Stage: l.Stage,
 		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, Bookings: []BookingView{},

@@ -40,7 +40,7 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 		return d.showFailure(w, r, http.StatusConflict, "Nothing was changed by you: somebody, or a later fact, was before you.")
 	case errors.As(err, &refusal):
 		return d.showFailure(w, r, http.StatusUnprocessableEntity, refused(refusal))
-	case errors.Is(err, errNoSuchLead):
+	case errors.Is(err, store.ErrNoLead):
 		return d.showFailure(w, r, http.StatusUnprocessableEntity, "There is no such lead in this site. Choose one of those below, or copy the address of a lead's page.")
 	case errors.Is(err, handoff.ErrNotFound) && remedy == handoff.Verify:
 		return d.showFailure(w, r, http.StatusUnprocessableEntity, "The body was not kept whole, so it cannot be verified again. If it was a booking, Cal.com can be asked for it: handoff sweep --since finds it.")
@@ -50,21 +50,13 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// errNoSuchLead: what was entered is no lead of the site.
-var errNoSuchLead = errors.New("no such lead")
-
+// apply does it, as one call of the store.
 func (d *Desk) apply(r *http.Request, f store.FailureView, remedy handoff.Remedy, v url.Values) error {
 	ctx, by, note := r.Context(), actorOf(r), v.Get("note")
 	switch remedy {
 	case handoff.Attach:
 		lead, err := chosenLead(v)
 		if err != nil {
-			return err
-		}
-		if _, err := d.Store.LeadOfSite(ctx, f.Site, lead); err != nil {
-			if errors.Is(err, handoff.ErrNotFound) {
-				err = errNoSuchLead
-			}
 			return err
 		}
 		_, err = d.Store.Attach(ctx, by, f.Site, f.ID, lead, note)
@@ -83,7 +75,7 @@ func (d *Desk) apply(r *http.Request, f store.FailureView, remedy handoff.Remedy
 }
 
 // chosenLead is the lead that was entered, by its ID or the address of its page, or else
-// the one that was chosen.
+// the one that was chosen. The error is store.ErrNoLead.
 func chosenLead(v url.Values) (handoff.LeadID, error) {
 	text := strings.TrimSpace(v.Get("other"))
 	if text == "" {
@@ -94,7 +86,7 @@ func chosenLead(v url.Values) (handoff.LeadID, error) {
 	}
 	id, err := handoff.ParseLeadID(text)
 	if err != nil {
-		return "", errNoSuchLead
+		return "", store.ErrNoLead
 	}
 	return id, nil
 }
