@@ -42,7 +42,7 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	}
 	contains(t, p.body, "Somebody was before you")
 	page := v.page(path)
-	contains(t, page, email+" set the stage", `<option value="contacted" selected>`, "By its bookings it would be “New”")
+	contains(t, page, email+" set the stage", `<button data-undo>Undo`, `<option value="contacted" selected>`, "By its bookings it would be “New”")
 	cause := undoCause.FindStringSubmatch(page)
 	if cause == nil {
 		t.Fatalf("nothing to undo:\n%s", page)
