@@ -14,12 +14,8 @@ import (
 	"handoff/internal/store"
 )
 
-// auditPageSize is how many acts a page shows, and exportBatch how many an export reads
-// at once.
-const (
-	auditPageSize = 100
-	exportBatch   = 500
-)
+// auditPageSize is how many acts a page shows.
+const auditPageSize = 100
 
 type auditPage struct {
 	frame
@@ -141,35 +137,29 @@ func (d *Desk) actRow(a handoff.Act) actRow {
 // auditCSV sends the log as a table.
 func (d *Desk) auditCSV(w http.ResponseWriter, r *http.Request) error {
 	out := csv.NewWriter(w)
-	return d.exportAudit(w, r, "csv", "text/csv; charset=utf-8", func() error {
-		return out.Write([]string{"id", "at", "actor", "action", "site", "subject", "detail"})
-	}, func(a handoff.Act) error {
-		row := []string{a.ID, a.At.Format(time.RFC3339Nano), a.Actor, a.Action, a.Site, a.Subject, a.Detail}
-		for i, cell := range row {
-			row[i] = inert(cell)
-		}
-		return out.Write(row)
-	}, func() error { out.Flush(); return out.Error() })
-}
-
-// inert keeps spreadsheets from taking a text for a formula.
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
+	_ = out.Write([]string{"id", "at", "actor", "action", "site", "subject", "detail"}) // it waits in the buffer for the first rows
+	return d.exportAudit(w, r, "csv", "text/csv; charset=utf-8", func(acts []handoff.Act) error {
+		return writeRows(out, acts, func(a handoff.Act) []string {
+			return []string{a.ID, a.At.Format(time.RFC3339Nano), a.Actor, a.Action, a.Site, a.Subject, a.Detail}
+		})
+	})
 }
 
 // auditLines sends the log as JSON, an act a line.
 func (d *Desk) auditLines(w http.ResponseWriter, r *http.Request) error {
 	out := json.NewEncoder(w)
-	nothing := func() error { return nil }
-	return d.exportAudit(w, r, "jsonl", "application/jsonl; charset=utf-8", nothing, func(a handoff.Act) error { return out.Encode(a) }, nothing)
+	return d.exportAudit(w, r, "jsonl", "application/jsonl; charset=utf-8", func(acts []handoff.Act) error {
+		for _, a := range acts {
+			if err := out.Encode(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// exportAudit sends all acts that the filter of an address chooses, batch by batch, and is an
-// act itself. What breaks off is no whole file: the connection ends without one.
-func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentType string, begin func() error, write func(handoff.Act) error, flush func() error) error {
+// exportAudit sends all acts that the filter of an address chooses, and is an act itself.
+func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentType string, write func([]handoff.Act) error) error {
 	f, err := readAuditFilter(r.URL.Query())
 	if err != nil {
 		return err
@@ -177,37 +167,18 @@ func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentT
 	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "audit.export", Detail: ext}); err != nil {
 		return err
 	}
-	f.Limit, f.Before = exportBatch, ""
+	f.Limit, f.Before = exportPage, ""
 	acts, err := d.as(r).acts(r.Context(), f)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Disposition", `attachment; filename="handoff-audit-`+d.Now().UTC().Format(time.DateOnly)+"."+ext+`"`)
-	connection := http.NewResponseController(w)
-	err = begin()
-	for err == nil && len(acts) > 0 {
-		_ = connection.SetWriteDeadline(time.Now().Add(streamWrite)) // a test's recorder has none
-		for _, a := range acts {
-			if err == nil {
-				err = write(a)
-			}
-		}
-		if err == nil {
-			err = flush()
+	d.download(w, r, "handoff-audit", ext, contentType, func() (more bool, err error) {
+		if err := write(acts); err != nil || len(acts) < exportPage {
+			return false, err
 		}
 		f.Before = acts[len(acts)-1].ID
-		if len(acts) < exportBatch || err != nil {
-			break
-		}
 		acts, err = d.as(r).acts(r.Context(), f)
-	}
-	if err == nil {
-		err = flush()
-	}
-	if err != nil {
-		d.Log.Error("desk: an export broke off", "err", err)
-		panic(http.ErrAbortHandler)
-	}
+		return true, err
+	})
 	return nil
 }

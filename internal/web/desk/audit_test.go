@@ -55,7 +55,7 @@ func TestAuditExport(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
 	ann := handoff.Actor{Name: "=cmd|' /C calc'!A0"}
-	n := exportBatch + 10
+	n := exportPage + 10
 	for i := range n {
 		b.must(b.db.Note(t.Context(), ann, handoff.Act{Action: "test.many", Subject: fmt.Sprint("thing-", i), Detail: "with \"quotes\", commas\nand lines"}))
 	}

@@ -4,23 +4,20 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"handoff"
 	"handoff/internal/store"
 )
 
-// exportPage is how many leads of a file are read at once.
+// exportPage is how many rows of a file are read at once.
 const exportPage = 500
 
 var exportHead = []string{"lead", "site", "service", "stage", "name", "email", "phone", "source", "submitted", "next_call", "bookings", "changed"}
 
 // export writes all leads of a list as a file of comma separated values, the newest
-// first. Times are RFC 3339, in UTC. A cell that a spreadsheet would take for a formula
-// begins with an apostrophe: visitors write into these cells.
-//
-// It is written as it is read. If reading fails in the middle the connection is broken
-// off, so that half a file is not taken for a whole one.
+// first. Times are RFC 3339, in UTC.
 func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 	q, err := d.readQuery(r)
 	if err != nil {
@@ -36,28 +33,59 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "lead.export", Site: q.site}); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="leads-`+d.Now().UTC().Format(time.DateOnly)+`.csv"`)
-	out, conn := csv.NewWriter(w), http.NewResponseController(w)
-	if err := out.Write(exportHead); err != nil {
-		return nil // the client is gone
-	}
-	for {
-		_ = conn.SetWriteDeadline(time.Now().Add(streamWrite)) // of each piece: the whole may take longer than an answer may
-		for _, l := range leads {
-			if err := out.Write(d.exportRow(l)); err != nil {
-				return nil
-			}
-		}
-		if out.Flush(); out.Error() != nil || len(leads) < exportPage {
-			return nil
+	out := csv.NewWriter(w)
+	_ = out.Write(exportHead) // it waits in the buffer for the first rows
+	d.download(w, r, "leads", "csv", "text/csv; charset=utf-8", func() (more bool, err error) {
+		if err := writeRows(out, leads, d.exportRow); err != nil || len(leads) < exportPage {
+			return false, err
 		}
 		filter.Before, filter.BeforeAt = leads[len(leads)-1].ID, leads[len(leads)-1].CreatedAt
-		if leads, err = d.Store.Leads(r.Context(), filter); err != nil {
-			d.Log.Error("desk: an export was broken off", "err", err)
-			panic(http.ErrAbortHandler)
+		leads, err = d.Store.Leads(r.Context(), filter)
+		return true, err
+	})
+	return nil
+}
+
+// download sends a file piece by piece, each as it is read. If one cannot be had, or
+// sent, the connection is broken off, so that half a file is not taken for a whole one.
+func (d *Desk) download(w http.ResponseWriter, r *http.Request, name, ext, contentType string, piece func() (more bool, err error)) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+"-"+d.Now().UTC().Format(time.DateOnly)+"."+ext+`"`)
+	connection := http.NewResponseController(w)
+	for more := true; more; {
+		// Of each piece: the whole may take longer than an answer may. A test's recorder has none.
+		_ = connection.SetWriteDeadline(time.Now().Add(streamWrite))
+		var err error
+		if more, err = piece(); err == nil {
+			continue
 		}
+		if r.Context().Err() == nil { // a client that is gone is no fault
+			d.Log.Error("desk: a download was broken off", "file", name, "err", err)
+		}
+		panic(http.ErrAbortHandler)
 	}
+}
+
+// writeRows writes a list as comma separated values. A cell that a spreadsheet would take
+// for a formula begins with an apostrophe: visitors write into these cells.
+func writeRows[T any](out *csv.Writer, list []T, row func(T) []string) error {
+	for _, one := range list {
+		cells := row(one)
+		for i := range cells {
+			cells[i] = inert(cells[i])
+		}
+		_ = out.Write(cells) // Error says what went wrong
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// inert keeps spreadsheets from taking a text for a formula.
+func inert(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
 }
 
 func (d *Desk) exportRow(l store.LeadSummary) []string {
@@ -71,12 +99,8 @@ func (d *Desk) exportRow(l store.LeadSummary) []string {
 	if b := nextCall(l.Bookings, d.Now()); b != nil {
 		next = at(b.Start)
 	}
-	row := []string{
+	return []string{
 		string(l.ID), l.Site, l.Service, string(l.Stage), l.Name, l.Email, l.Phone, l.Source,
 		at(l.CreatedAt), next, fmt.Sprint(len(l.Bookings)), at(l.UpdatedAt),
 	}
-	for i := range row {
-		row[i] = inert(row[i])
-	}
-	return row
 }

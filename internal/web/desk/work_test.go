@@ -1,8 +1,12 @@
 package desk
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -192,6 +196,34 @@ func TestListIsNarrowed(t *testing.T) {
 		if p := v.get("/desk/?" + bad); p.status != 400 {
 			t.Errorf("%.20s answered %d", bad, p.status)
 		}
+	}
+}
+
+// A file of which a piece cannot be had does not end as a whole one does.
+func TestHalfAFileIsNoFile(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		broken error
+		whole  bool
+	}{{nil, true}, {handoff.ErrUnavailable, false}} {
+		pieces := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.desk.download(w, r, "test", "csv", "text/csv", func() (bool, error) {
+				if pieces++; pieces == 2 {
+					return false, c.broken
+				}
+				_, err := w.Write(bytes.Repeat([]byte("a,b\n"), 4096))
+				return true, err
+			})
+		}))
+		answer, err := server.Client().Get(server.URL)
+		b.must(err)
+		_, err = io.ReadAll(answer.Body)
+		if (err == nil) != c.whole || answer.StatusCode != 200 || pieces != 2 {
+			t.Errorf("%d pieces, of which the last is %v: %d, %v", pieces, c.broken, answer.StatusCode, err)
+		}
+		answer.Body.Close()
+		server.Close()
 	}
 }
 
