@@ -24,8 +24,8 @@ const (
 // again.
 func Remedies(kind FailureKind, reason Reason, booking BookingKey) []Remedy {
 	switch {
-	case reason == BodyChanged, reason == UnverifiedFlood, reason == OtherEventType, reason == Replayed, reason == UnknownVersion:
-		return []Remedy{Dismiss}
+	case slices.Contains([]Reason{SignatureMissing, NoSecretProvided, UnverifiedFlood, UnknownVersion, Replayed, OtherEventType, BodyChanged}, reason):
+		return []Remedy{Dismiss} // to look again would find the same, whatever the secret
 	case kind == FailedSite:
 		return nil
 	case booking.UID != "":

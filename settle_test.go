@@ -12,7 +12,7 @@ import (
 func TestRemedies(t *testing.T) {
 	booking := BookingKey{UID: "u"}
 	want := map[Reason]string{
-		SignatureMissing: "verify dismiss", NoSecretProvided: "verify dismiss", SignatureWrong: "verify dismiss", SignatureRetired: "verify dismiss",
+		SignatureMissing: "dismiss", NoSecretProvided: "dismiss", SignatureWrong: "verify dismiss", SignatureRetired: "verify dismiss",
 		SignatureOtherSite: "verify dismiss", BodyAltered: "verify dismiss", BodyReencoded: "verify dismiss", UnverifiedFlood: "dismiss",
 		NotJSON: "verify dismiss", UnknownShape: "verify dismiss", UnknownTrigger: "verify dismiss", UnknownVersion: "dismiss", Replayed: "dismiss",
 		WebhookSilent: "", WebhookLossy: "", BookingUnreadable: "", SweepFailing: "", MailFailing: "", CalendarHidden: "", BodyChanged: "dismiss",

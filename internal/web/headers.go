@@ -26,6 +26,10 @@ func (s *Server) chain(mux *http.ServeMux) http.Handler {
 	// reference is in the letter alone, and all it does is stop letters.
 	protection.AddInsecureBypassPattern("POST /stop/{reference}")
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.Desk != nil && strings.HasPrefix(r.URL.Path, "/desk/") {
+			s.Desk.ServeHTTP(w, r) // it refuses too, with a page of its own
+			return
+		}
 		s.fail(w, r, errCrossOrigin)
 	}))
 	return s.logged(mux, s.secured(protection.Handler(direct(mux))))
