@@ -83,7 +83,7 @@ func newBench(t *testing.T) *bench {
 			{
 				ID: "brightwater", Name: "Brightwater", TimeZone: london(), Pipeline: handoff.DefaultPipeline(),
 				Services:   map[string]string{"boiler": "Boiler replacement", "leak": "Leak detection"},
-				EventTypes: map[int64]string{10: "boiler", 11: "leak"},
+				EventTypes: map[int64]string{10: "boiler", 11: "leak"}, UnbookedAfter: 24 * time.Hour,
 			},
 			{ID: "northside", Name: "Northside", Pipeline: handoff.DefaultPipeline(), Services: map[string]string{"roof": "Roof survey"}},
 		},

@@ -46,6 +46,10 @@ type Site struct {
 	Letters []Letter             // to who did not book
 	Reminds bool                 // they are sent
 	Quiet   string               // hours in which none are, in words; empty: at any
+	// UnbookedAfter is how long after the form a lead that did not book needs a person. 0:
+	// no such lead is shown.
+	UnbookedAfter time.Duration
+	Reminding     *handoff.Reminding // when those are reminded; nil: never
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -151,7 +155,8 @@ func (d *Desk) routes() []route {
 		{"POST /desk/sign-in/passkey", anybody, d.signInWithPasskey},
 		{"POST /desk/sign-out", anybody, d.signOut},
 		{"GET /desk/events", handoff.RoleViewer, d.events},
-		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
+		{"GET /desk/{$}", handoff.RoleViewer, d.today},
+		{"GET /desk/leads", handoff.RoleViewer, d.leads},
 		{"GET /desk/leads.csv", handoff.RoleViewer, d.export},
 		{"GET /desk/board", handoff.RoleViewer, d.board},
 		{"POST /desk/views", handoff.RoleViewer, d.saveView},
