@@ -97,7 +97,9 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 func TestTodayIsOfSitesThatAreSeen(t *testing.T) {
 	b := newBench(t)
 	mine := b.submit(func(s *handoff.Submission) { s.Name = "Mine" })
-	theirs := b.submit(func(s *handoff.Submission) { s.Site, s.Service, s.Name, s.Email = "northside", "roof", "Theirs", "theirs@example.com" })
+	theirs := b.submit(func(s *handoff.Submission) {
+		s.Site, s.Service, s.Name, s.Email = "northside", "roof", "Theirs", "theirs@example.com"
+	})
 	b.clock.pass(25 * time.Hour)
 	b.hear("BOOKING_CREATED", theirs, b.booked("uid1", 26*time.Hour))
 	page := b.as(handoff.RoleViewer, "brightwater").page("/desk/")
