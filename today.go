@@ -56,3 +56,24 @@ func (p Pipeline) Worked() Stage {
 	}
 	return ""
 }
+
+// An Outcome says how a call ended. The names are stored.
+type Outcome string
+
+const (
+	OutcomeMet    Outcome = "met"
+	OutcomeMissed Outcome = "missed" // the visitor did not come
+)
+
+// Outcome is how the call ended; empty if it has not, or did not take place.
+func (b *Booking) Outcome() Outcome {
+	switch {
+	case b.Status != Accepted:
+		return ""
+	case b.NoShow:
+		return OutcomeMissed
+	case b.Ended:
+		return OutcomeMet
+	}
+	return ""
+}

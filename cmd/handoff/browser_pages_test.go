@@ -110,6 +110,8 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "privacy", address: "/privacy"},
 		{name: "not-found", address: "/no-such-page", do: func(b *tab) { b.expect("404 (Not Found)") }},
 		{name: "desk-today", address: "/desk/"},
+		{name: "desk-sites", address: "/desk/sites"},
+		{name: "desk-site", address: "/desk/sites/" + h.siteID},
 		{name: "desk-leads", address: "/desk/leads"},
 		{name: "desk-narrowed", address: "/desk/leads?source=newsletter"},
 		{name: "desk-board", address: "/desk/board"},

@@ -44,7 +44,8 @@ type Config struct {
 	Mail  MailConfig   `yaml:"mail"`
 	Sites []SiteConfig `yaml:"sites"`
 
-	dir string
+	dir  string
+	file string
 }
 
 // A SiteConfig is one website.
@@ -208,9 +209,10 @@ func Load(path string) (*Config, error) {
 		// Its line is named, not shown: somebody may have written a secret there.
 		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, false), handoff.ErrInvalid)
 	}
-	if c.dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+	if c.file, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	c.dir = filepath.Dir(c.file)
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", path, err, handoff.ErrInvalid)
 	}

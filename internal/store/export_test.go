@@ -247,3 +247,24 @@ func (db *DB) Plans(ctx context.Context, look func(context.Context, Looker) erro
 	err = look(ctx, Looker{db, p})
 	return p.plans, err
 }
+
+// Backfill is a statement of a migration, by how it begins.
+func Backfill(t *testing.T, begins string) string {
+	t.Helper()
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, rest, found := strings.Cut(string(b), "\n"+begins); found {
+			statement, _, _ := strings.Cut(rest, ";")
+			return begins + statement
+		}
+	}
+	t.Fatalf("no migration has %s", begins)
+	return ""
+}

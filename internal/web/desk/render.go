@@ -64,7 +64,7 @@ var pages = func() map[string]*template.Template {
 		},
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "today", "leads", "board", "lead", "received", "keys", "api-keys", "failures", "failure-list", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
+	for _, name := range []string{"sign-in", "today", "sites", "site", "leads", "board", "lead", "received", "keys", "api-keys", "failures", "failure-list", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all
