@@ -60,8 +60,10 @@ func TestSettingsShowNoSecret(t *testing.T) {
 	if strings.Contains(said, "the-secret") || strings.Contains(said, string(keys[0])) {
 		t.Errorf("a secret is shown: %s", said)
 	}
-	for _, want := range []string{"file secrets/calcom-webhook", "file secrets/calcom-api-key", "Slack, environment variable HANDOFF_TEST_SLACK; about booking alarm", "Webhook, signed, file secrets/hook-url; about everything",
-		"“internal test”", "attendee *@example.com", "2 days after the form", "booked → booked", "won lost", "SQLite", c.Sites[0].URL + "/webhooks/calcom/" + c.Sites[0].ID} {
+	for _, want := range []string{
+		"file secrets/calcom-webhook", "file secrets/calcom-api-key", "Slack, environment variable HANDOFF_TEST_SLACK; about booking alarm", "Webhook, signed, file secrets/hook-url; about everything",
+		"“internal test”", "attendee *@example.com", "2 days after the form", "booked → booked", "won lost", "SQLite", c.Sites[0].URL + "/webhooks/calcom/" + c.Sites[0].ID,
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nothing says %q: %s", want, said)
 		}
@@ -83,4 +85,3 @@ func TestUnbookedAfter(t *testing.T) {
 		t.Errorf("left out: %s", got)
 	}
 }
-

@@ -268,3 +268,14 @@ func Backfill(t *testing.T, begins string) string {
 	t.Fatalf("no migration has %s", begins)
 	return ""
 }
+
+// Numbers reads what DB.Numbers does.
+func (l Looker) Numbers(ctx context.Context, site string, f NumbersFilter) error {
+	var n Numbers
+	for _, step := range numberSteps {
+		if err := step(ctx, l, site, f, &n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

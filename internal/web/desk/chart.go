@@ -57,6 +57,39 @@ func newChart(id, title string, values []barValue) chart {
 	return c
 }
 
+// A bars is bars below one another, each beside the row of its table.
+type bars struct {
+	ID, Title string
+	Rows      []barRow
+	Empty     bool
+}
+
+// A barRow is one of them, from the left.
+type barRow struct{ Y, Width int }
+
+// rowHigh is how high a row is in the drawing's own units.
+const rowHigh = 10
+
+// newBars draws numbers, the first one on top.
+func newBars(id, title string, numbers []int) bars {
+	b, most := bars{ID: id, Title: title}, 0
+	for _, n := range numbers {
+		most = max(most, n)
+	}
+	b.Empty = most == 0
+	for i, n := range numbers {
+		width := 0
+		if n > 0 {
+			width = max(1, n*100/most)
+		}
+		b.Rows = append(b.Rows, barRow{i*rowHigh + 2, width})
+	}
+	return b
+}
+
+// Box is the drawing's own system of coordinates.
+func (b bars) Box() string { return fmt.Sprintf("0 0 100 %d", max(1, len(b.Rows))*rowHigh) }
+
 // high is how high a bar is: one that stands for anything can be seen.
 func high(n, most int) int {
 	if n == 0 || most == 0 {

@@ -110,6 +110,7 @@ type Desk struct {
 	hides   bool // Source does not show addresses
 	streams streams
 	pulse   pulse
+	tallied tallied
 	hashing chan struct{} // one place for each password that may be hashed now
 	// hashingKnown is a place beside those, for browsers that are known.
 	hashingKnown chan struct{}
@@ -202,6 +203,7 @@ func (d *Desk) routes() []route {
 		{"GET /desk/statements", handoff.RoleViewer, d.statements},
 		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
 		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},
+		{"GET /desk/numbers", handoff.RoleViewer, d.numbers},
 		{"GET /desk/sites", handoff.RoleViewer, d.siteList},
 		{"GET /desk/sites/{site}", handoff.RoleViewer, d.sitePage},
 		{"GET /desk/reminders", handoff.RoleViewer, d.reminders},

@@ -25,7 +25,7 @@ func filled(t *testing.T) (*bench, map[string]string) {
 	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
 	b.must(err)
 	pages := map[string]string{
-		"today": "/desk/", "sites": "/desk/sites", "site": "/desk/sites/brightwater", "leads": "/desk/leads", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
+		"today": "/desk/", "sites": "/desk/sites", "site": "/desk/sites/brightwater", "numbers": "/desk/numbers", "numbers of a service": "/desk/numbers?site=northside&days=90&service=roof", "leads": "/desk/leads", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
 		"filtered": "/desk/leads?site=northside&stage=won", "account": "/desk/account", "people": "/desk/people", "audit": "/desk/audit",
 		"searched": "/desk/leads?q=dana&service=boiler", "board": "/desk/board", "keys": "/desk/keys", "api keys": "/desk/api-keys", "received": "/desk/leads/" + string(s.Lead) + "/received/evt_2",
 	}

@@ -98,4 +98,3 @@ func TestChart(t *testing.T) {
 		}
 	}
 }
-
