@@ -99,6 +99,7 @@ func keysDoWhatTheySay(t *testing.T, browser context.Context) {
 	second := h.detail(t, h.lead(t, "boiler-replacement", "Bea Two")).ID
 	b := newTab(t, browser, desktop)
 	b.signIn(h)
+	b.open(h.site + "/desk/leads")
 	press := func(keys string) { t.Helper(); b.do(chromedp.KeyEvent(keys)) }
 	on := func(id handoff.LeadID) {
 		t.Helper()

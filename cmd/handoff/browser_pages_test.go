@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"handoff"
+	"handoff/internal/app"
 	"handoff/internal/calcom/calsim"
 	"handoff/internal/store"
 )
@@ -79,6 +80,7 @@ func everyPage(t *testing.T, h *house) []look {
 	if err := h.db.PutView(t.Context(), h.operator, store.View{Name: "From the newsletter", Query: "source=newsletter"}); err != nil {
 		t.Fatal(err)
 	}
+	h.yesterday(t)
 	invitation := h.people(t)
 	waiting := h.waitsFor(t, handoff.NoReference)
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
@@ -107,8 +109,11 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "about", address: "/about"},
 		{name: "privacy", address: "/privacy"},
 		{name: "not-found", address: "/no-such-page", do: func(b *tab) { b.expect("404 (Not Found)") }},
-		{name: "desk-leads", address: "/desk/"},
-		{name: "desk-narrowed", address: "/desk/?source=newsletter"},
+		{name: "desk-today", address: "/desk/"},
+		{name: "desk-sites", address: "/desk/sites"},
+		{name: "desk-site", address: "/desk/sites/" + h.siteID},
+		{name: "desk-leads", address: "/desk/leads"},
+		{name: "desk-narrowed", address: "/desk/leads?source=newsletter"},
 		{name: "desk-board", address: "/desk/board"},
 		{name: "desk-keys", address: "/desk/keys"},
 		{name: "desk-api-keys", address: "/desk/api-keys"},
@@ -141,6 +146,22 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-invitation", address: "/desk/invitations/" + invitation},
 		{name: "desk-audit", address: "/desk/audit"},
 		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
+	}
+}
+
+// yesterday sends a form of the day before, with which nobody booked.
+func (h *house) yesterday(t *testing.T) {
+	t.Helper()
+	db, err := app.OpenStore(t.Context(), h.config, nil, func() time.Time { return time.Now().Add(-26 * time.Hour) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.CreateLead(t.Context(), handoff.Submission{
+		Site: h.siteID, Service: "boiler-replacement", Form: "yesterday", Name: "Wilhelmina Featherstonehaugh-Cholmondeley",
+		Email: "wilhelmina.featherstonehaugh@cholmondeley.example", Phone: "+44 20 7946 0991",
+	}, handoff.DefaultPipeline()); err != nil {
+		t.Fatal(err)
 	}
 }
 

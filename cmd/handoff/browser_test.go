@@ -29,6 +29,7 @@ import (
 type house struct {
 	site, cal string // origins; of different sites, as in production
 	db        *store.DB
+	config    *app.Config
 	keys      handoff.Keys
 	siteID    string
 	dir       string // of the install
@@ -163,6 +164,7 @@ func open(t *testing.T, dir string) *house {
 		site: "http://" + c.Listen, cal: c.Sites[0].Calcom.Origins[0], siteID: c.Sites[0].ID, dir: dir,
 		keys: handoff.Keys{handoff.Key(bytes.TrimSpace(key))},
 	}
+	h.config = c
 	if h.db, err = app.OpenStore(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)), nil); err != nil {
 		t.Fatal(err)
 	}

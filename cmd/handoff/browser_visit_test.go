@@ -239,6 +239,7 @@ func deskMovesByItself(t *testing.T, browser context.Context) {
 	reference := h.lead(t, "boiler-replacement", person)
 	b := newTab(t, browser, desktop)
 	b.signIn(h)
+	b.open(h.site + "/desk/leads")
 	row := fmt.Sprintf("document.getElementById(%q)", h.detail(t, reference).ID)
 	b.until(row + `.dataset.stage === "New"`)
 	eval[bool](b, "window.notReloaded = true")

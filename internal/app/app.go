@@ -78,7 +78,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 			log.Warn("no key of Cal.com's API: bookings whose webhook is lost are found only if their page heard of them; run handoff calcom connect", "site", s.ID)
 		}
 	}
-	if err := a.wire(web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, boxes, mail); err != nil {
+	if err := a.wire(c, web.Config{Store: db, Sites: sites, Keys: keys, Secure: c.secure(), TrustedProxies: proxies, Log: log, Now: now}, boxes, mail); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func New(ctx context.Context, c *Config, log *slog.Logger, now func() time.Time)
 }
 
 // wire joins the parts around the store: the work, the desk, the requests.
-func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) error {
+func (a *App) wire(c *Config, wc web.Config, boxes map[string]letterbox, mail deskMail) error {
 	work := map[string]jobs.Site{}
 	var deskSites []desk.Site
 	var apiSites []api.Site
@@ -109,6 +109,9 @@ func (a *App) wire(wc web.Config, boxes map[string]letterbox, mail deskMail) err
 			BookingLink: func(id handoff.SubmissionID) string { return s.Content.URL + "/book/" + wc.Keys.Sign(s.ID, id) },
 			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
+			UnbookedAfter: c.siteConfig(s.ID).Desk.unbooked(), Reminding: boxes[s.ID].reminding(),
+			URL: s.Content.URL, Origins: s.CalOrigins, Mails: c.Mail.Host != "", File: c.file, Settings: c.settings(c.siteConfig(s.ID), s),
+			Secrets: func() []desk.Secret { return shownSecrets(wc.Keys[0], s.Secrets()) },
 		})
 		served := apiSite(s)
 		served.Reader = s.Reader(wc.Keys, clock)

@@ -4,6 +4,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 	"handoff"
 	"handoff/internal/csp"
+	"handoff/internal/web/desk"
 )
 
 // A Config is handoff.yaml. Paths in it are relative to its folder. The file that
@@ -42,7 +44,8 @@ type Config struct {
 	Mail  MailConfig   `yaml:"mail"`
 	Sites []SiteConfig `yaml:"sites"`
 
-	dir string
+	dir  string
+	file string
 }
 
 // A SiteConfig is one website.
@@ -57,6 +60,33 @@ type SiteConfig struct {
 	// Reminders to who sent a form and did not book.
 	Reminders RemindersConfig `yaml:"reminders"`
 	Notify    []NotifyConfig  `yaml:"notify"` // who is told of what happens
+	Desk      DeskConfig      `yaml:"desk"`
+}
+
+// A DeskConfig is what the desk shows of a site.
+type DeskConfig struct {
+	// UnbookedAfter is how long after the form a lead without a booking needs a person.
+	// 0: a day.
+	UnbookedAfter Wait `yaml:"unbooked_after"`
+}
+
+// Bounds of UnbookedAfter: sooner, people are still choosing a time; the desk looks back
+// no further than desk.UnbookedWithin.
+const (
+	minUnbooked     = time.Hour
+	defaultUnbooked = 24 * time.Hour
+)
+
+// unbooked is how long after the form a lead without a booking needs a person.
+func (d DeskConfig) unbooked() time.Duration {
+	return cmp.Or(time.Duration(d.UnbookedAfter), defaultUnbooked)
+}
+
+func (d DeskConfig) check() error {
+	if after := d.unbooked(); after < minUnbooked || after >= desk.UnbookedWithin {
+		return fmt.Errorf("unbooked_after: %s; write 1h or more, and less than 30d", spanWords(after))
+	}
+	return nil
 }
 
 // A CalcomConfig is a site's Cal.com account.
@@ -179,9 +209,10 @@ func Load(path string) (*Config, error) {
 		// Its line is named, not shown: somebody may have written a secret there.
 		return nil, fmt.Errorf("%s: %s: %w", path, yaml.FormatError(err, false, false), handoff.ErrInvalid)
 	}
-	if c.dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+	if c.file, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	c.dir = filepath.Dir(c.file)
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", path, err, handoff.ErrInvalid)
 	}
@@ -269,6 +300,9 @@ func (s *SiteConfig) check() error {
 	}
 	if err := s.Reminders.check(); err != nil {
 		return fmt.Errorf("reminders.%w", err)
+	}
+	if err := s.Desk.check(); err != nil {
+		return fmt.Errorf("desk.%w", err)
 	}
 	return handoff.CheckIgnore(s.ignore())
 }

@@ -230,6 +230,14 @@ type letterbox struct {
 	telling   *jobs.Telling
 }
 
+// reminding is when the site's reminders are sent; nil: never.
+func (b letterbox) reminding() *handoff.Reminding {
+	if b.reminders == nil {
+		return nil
+	}
+	return &b.reminders.Reminding
+}
+
 // letterboxes wires what all sites send to people.
 func (c *Config) letterboxes(sites []*web.Site, keys handoff.Keys) (map[string]letterbox, error) {
 	server, err := c.mailServer()

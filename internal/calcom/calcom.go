@@ -56,6 +56,9 @@ type Trust struct {
 	// Undiagnosed says only that a delivery does not verify, not why: to find that
 	// out costs more than to verify, and many a forgery is not worth it.
 	Undiagnosed bool
+
+	// Signed is told which of Secrets signed a delivery, before it is read. Nil: nobody is.
+	Signed func(secret string)
 }
 
 // A Delivery is one HTTP request to the webhook route, unverified.
@@ -111,9 +114,13 @@ func (r *Refusal) Unwrap() error { return r.kind }
 // A body is verified before anything in it is read. The reference it carries is
 // judged here too, once.
 func Open(t Trust, d Delivery) (handoff.Event, error) {
-	if !verified(d, t.Secrets) {
+	signed := signer(d, t.Secrets)
+	if signed < 0 {
 		reason, detail := diagnose(t, d)
 		return handoff.Event{}, &Refusal{Reason: reason, Detail: detail, kind: handoff.ErrUnverified}
+	}
+	if t.Signed != nil {
+		t.Signed(t.Secrets[signed])
 	}
 	return decode(t, d)
 }

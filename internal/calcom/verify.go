@@ -26,11 +26,14 @@ func sign(secret string, body []byte) string {
 }
 
 // verified reports whether one of the secrets signed the body.
-func verified(d Delivery, secrets []string) bool {
+func verified(d Delivery, secrets []string) bool { return signer(d, secrets) >= 0 }
+
+// signer is the number of the first secret that signed the body; -1: none did.
+func signer(d Delivery, secrets []string) int {
 	if len(d.Signature) != hex.EncodedLen(sha256.Size) {
-		return false
+		return -1
 	}
-	return slices.ContainsFunc(secrets, func(secret string) bool {
+	return slices.IndexFunc(secrets, func(secret string) bool {
 		return secret != "" && hmac.Equal([]byte(sign(secret, d.Body)), []byte(d.Signature))
 	})
 }

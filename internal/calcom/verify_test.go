@@ -61,7 +61,12 @@ func TestVerify(t *testing.T) {
 		"too large to be worth diagnosis": {created + strings.Repeat(" ", 64<<10), right, handoff.SignatureWrong, ""},
 	} {
 		d := calcom.Delivery{Body: []byte(tt.body), Signature: tt.signature, ContentType: "application/json"}
+		var by []string
+		trust.Signed = func(secret string) { by = append(by, secret) }
 		e, err := calcom.Open(trust, d)
+		if signer := map[string]string{"right": secret, "right, with the previous one": "whsec_previous"}[name]; tt.want == "" != (len(by) == 1) || signer != strings.Join(by, "") {
+			t.Errorf("%s: signed by %q, want %q", name, by, signer)
+		}
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -47,6 +47,9 @@ func (r *Runner) LookAtCalendars(ctx context.Context) (again bool) {
 			return false
 		}
 		again = again || why != "" || away != nil
+		if why != "" || away == nil {
+			r.Store.Sign(id, store.SignCalendars, r.Store.Now())
+		}
 		var err error
 		switch {
 		case why != "" && r.hidden[id]:

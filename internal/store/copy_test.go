@@ -89,6 +89,9 @@ func (h *harness) full() {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
 	}
 	h.must(h.LearnShape(ctx, h.BodiesSeen()[0], handoff.Shape{"": "object", "uid": "text", "team": "null"}, never))
+	h.Tally(store.Tally{Site: site, Kind: store.TallyVisit, At: "2026-11-23", Service: "s", Source: "é"})
+	h.Sign(site, "secret/0123abcd", h.now())
+	h.must(h.KeepTallies(ctx))
 	operator := handoff.Actor{Name: "anna@example.com", Role: handoff.RoleOperator}
 	for _, to := range []handoff.Stage{"contacted", "lost"} {
 		_, err := h.SetStage(ctx, operator, site, waiting.Lead, h.lead(waiting.Lead).Stage, to, handoff.DefaultPipeline())

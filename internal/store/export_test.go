@@ -179,3 +179,103 @@ func LookAtFew(t *testing.T, n int) {
 	few = n
 	t.Cleanup(func() { few = was })
 }
+
+// A Looker reads the store and notes how.
+type Looker struct {
+	db *DB
+	*planner
+}
+
+// Today reads what DB.Today does.
+func (l Looker) Today(ctx context.Context, site string, f TodayFilter) error {
+	t := Today{Site: site}
+	for _, step := range l.db.todaySteps() {
+		if err := step(ctx, l, &t, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planner asks for the plan of each statement, and then runs it.
+type planner struct {
+	tx      *sql.Tx
+	explain string
+	plans   []string
+}
+
+func (p *planner) note(ctx context.Context, query string, args []any) {
+	rows, err := p.tx.QueryContext(ctx, p.explain+query, args...)
+	lines, err := collect(rows, err, func(r *sql.Rows) (line string, err error) {
+		if p.explain == "EXPLAIN " {
+			return line, r.Scan(&line)
+		}
+		var id, parent, unused int
+		return line, r.Scan(&id, &parent, &unused, &line)
+	})
+	if err != nil {
+		lines = []string{err.Error()}
+	}
+	p.plans = append(p.plans, strings.Join(lines, "\n"))
+}
+
+func (p *planner) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	p.note(ctx, query, args)
+	return p.tx.QueryContext(ctx, query, args...)
+}
+
+func (p *planner) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	p.note(ctx, query, args)
+	return p.tx.QueryRowContext(ctx, query, args...)
+}
+
+// Plans tells how the engine reads what is looked at, where tables are too large to be
+// read whole.
+func (db *DB) Plans(ctx context.Context, look func(context.Context, Looker) error) ([]string, error) {
+	tx, err := db.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	p := &planner{tx: tx, explain: "EXPLAIN QUERY PLAN "}
+	if db.engine.name == postgres.name {
+		p.explain = "EXPLAIN "
+		if _, err := tx.ExecContext(ctx, "SET LOCAL enable_seqscan = off"); err != nil {
+			return nil, err
+		}
+	}
+	err = look(ctx, Looker{db, p})
+	return p.plans, err
+}
+
+// Backfill is a statement of a migration, by how it begins.
+func Backfill(t *testing.T, begins string) string {
+	t.Helper()
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, rest, found := strings.Cut(string(b), "\n"+begins); found {
+			statement, _, _ := strings.Cut(rest, ";")
+			return begins + statement
+		}
+	}
+	t.Fatalf("no migration has %s", begins)
+	return ""
+}
+
+// Numbers reads what DB.Numbers does.
+func (l Looker) Numbers(ctx context.Context, site string, f NumbersFilter) error {
+	var n Numbers
+	for _, step := range numberSteps {
+		if err := step(ctx, l, site, f, &n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

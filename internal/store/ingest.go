@@ -102,6 +102,9 @@ func (db *DB) keepVerified(ctx context.Context, batch []*verified) error {
 	if err == nil {
 		db.wrote(len(batch))
 		db.seen.note(batch)
+		for _, v := range batch {
+			db.tallies.countHour(v.Site, TallyDelivery, v.ReceivedAt, 1)
+		}
 		db.tellKept(batch)
 	}
 	return err

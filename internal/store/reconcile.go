@@ -326,14 +326,14 @@ func (r *reconciliation) writeBookings(ctx context.Context) error {
 			continue
 		}
 		rows = append(rows, []any{
-			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], r.dismissed[key], stamp{b.MadeAt()}, string(doc), stamp{r.now},
+			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], r.dismissed[key], stamp{b.MadeAt()}, b.Outcome(), string(doc), stamp{r.now},
 		})
 	}
 	err := many(ctx, r.tx, `
-		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, ignored, dismissed, made_at, doc, updated_at) VALUES?
+		INSERT INTO bookings (site, uid, seat, lead_id, status, start_at, end_at, tied_by, ignored, dismissed, made_at, outcome, doc, updated_at) VALUES?
 		ON CONFLICT (site, uid, seat) DO UPDATE SET lead_id = excluded.lead_id, status = excluded.status,
 			start_at = excluded.start_at, end_at = excluded.end_at, tied_by = excluded.tied_by, ignored = excluded.ignored, dismissed = excluded.dismissed,
-			made_at = excluded.made_at, doc = excluded.doc, updated_at = excluded.updated_at`, nil, rows, nil)
+			made_at = excluded.made_at, outcome = excluded.outcome, doc = excluded.doc, updated_at = excluded.updated_at`, nil, rows, nil)
 	if err != nil {
 		return fmt.Errorf("bookings: %w", err)
 	}

@@ -41,6 +41,7 @@ type DB struct {
 
 	statements statements
 	seen       bodiesSeen
+	tallies    tallies
 	deliveries *line[verified]
 	forgeries  *line[unverified]
 	forms      *line[form]

@@ -35,6 +35,8 @@ var tables = []table{
 	{"views", []string{"email", "name"}},
 	{"audit", []string{"id"}},
 	{"resolutions", []string{"site", "id"}},
+	{"tallies", []string{"site", "kind", "at", "service", "source"}},
+	{"signs", []string{"site", "sign"}},
 	{"shapes", []string{"site", "trigger_name", "path"}},
 	{"api_keys", []string{"id"}},
 	{"idempotency", []string{"key_id", "key"}},

@@ -80,6 +80,9 @@ func (db *DB) keepUnverified(ctx context.Context, batch []*unverified) error {
 		return err
 	}
 	db.wrote(len(batch))
+	for _, u := range batch {
+		db.tallies.countHour(u.Site, TallyRefused, u.ReceivedAt, 1)
+	}
 	if fresh { // a flood must not wake every desk each time
 		db.tellAll(TopicLeads)
 	}

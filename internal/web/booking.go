@@ -75,6 +75,7 @@ func (s *Server) book(w http.ResponseWriter, r *http.Request, site *Site) error 
 	}
 	w.Header().Set("Content-Security-Policy", site.policy)
 	w.Header().Set("Permissions-Policy", site.permissions)
+	s.countCalendar(r, site, v)
 	p := public.NewBook(site.Content, v.service, v.reference)
 	p.FirstName = firstName(v.submission.Name)
 	p.Prefill = public.Prefill{Name: v.submission.Name, Email: v.submission.Email}

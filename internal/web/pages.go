@@ -40,16 +40,18 @@ func (s *Server) render(w http.ResponseWriter, status int, p public.Page) {
 	_, _ = w.Write(b.Bytes()) // the client may be gone
 }
 
-// show writes a public page, remembering where the visitor came from.
-func (s *Server) show(w http.ResponseWriter, r *http.Request, site *Site, p public.Page) error {
+// show writes a public page, of a service if that is not empty, remembering where the
+// visitor came from.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, site *Site, service string, p public.Page) error {
 	s.remember(w, r, site)
+	s.countVisit(r, site, service)
 	w.Header().Set("Cache-Control", "no-cache")
 	s.render(w, http.StatusOK, p)
 	return nil
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request, site *Site) error {
-	return s.show(w, r, site, public.NewHome(site.Content))
+	return s.show(w, r, site, "", public.NewHome(site.Content))
 }
 
 func (s *Server) service(w http.ResponseWriter, r *http.Request, site *Site) error {
@@ -57,7 +59,7 @@ func (s *Server) service(w http.ResponseWriter, r *http.Request, site *Site) err
 	if v == nil {
 		return handoff.ErrNotFound
 	}
-	return s.show(w, r, site, public.NewService(site.Content, v))
+	return s.show(w, r, site, v.Slug, public.NewService(site.Content, v))
 }
 
 func (s *Server) textPage(w http.ResponseWriter, r *http.Request, site *Site) error {
@@ -65,14 +67,14 @@ func (s *Server) textPage(w http.ResponseWriter, r *http.Request, site *Site) er
 	if p == nil {
 		return handoff.ErrNotFound
 	}
-	return s.show(w, r, site, public.NewText(site.Content, p))
+	return s.show(w, r, site, "", public.NewText(site.Content, p))
 }
 
 func (s *Server) posts(w http.ResponseWriter, r *http.Request, site *Site) error {
 	if len(site.Content.Posts) == 0 {
 		return handoff.ErrNotFound
 	}
-	return s.show(w, r, site, public.NewPosts(site.Content))
+	return s.show(w, r, site, "", public.NewPosts(site.Content))
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, site *Site) error {
@@ -80,7 +82,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, site *Site) error 
 	if p == nil {
 		return handoff.ErrNotFound
 	}
-	return s.show(w, r, site, public.NewPost(site.Content, p))
+	return s.show(w, r, site, "", public.NewPost(site.Content, p))
 }
 
 func (s *Server) notFound(http.ResponseWriter, *http.Request, *Site) error {

@@ -79,6 +79,7 @@ type Server struct {
 	// formKey signs intake forms; sourceKey hides senders' addresses.
 	formKey, sourceKey []byte
 	streams            streams
+	calendars          shownTo
 	large              slots                 // for large webhook bodies
 	waiting            slots                 // for verified deliveries on their way to the disk
 	forgers            slots                 // for unverified ones

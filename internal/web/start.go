@@ -19,6 +19,7 @@ import (
 
 	"handoff"
 	"handoff/internal/content"
+	"handoff/internal/store"
 	"handoff/internal/web/public"
 )
 
@@ -40,6 +41,8 @@ func (s *Server) startForm(w http.ResponseWriter, r *http.Request, site *Site) e
 	p.Hidden = map[string]string{contextF: encodeVisit(s.visit(r, site)), zoneF: ""}
 	w.Header().Set("Cache-Control", "no-store")
 	s.remember(w, r, site)
+	s.countVisit(r, site, "")
+	s.count(r, site, store.TallyStart, v.Slug, s.visit(r, site).Source())
 	s.render(w, http.StatusOK, p)
 	return nil
 }

@@ -3,6 +3,9 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +89,7 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 	}
 	trust := site.trust(kept.ReceivedAt)
 	trust.Undiagnosed = s.forging(kept)
+	trust.Signed = func(secret string) { s.Store.Sign(site.ID, SecretSign(s.Keys[0], secret), kept.ReceivedAt) }
 	event, err := calcom.Open(trust, d)
 	// From here on the delivery is ours to keep: a sender that hangs up must not
 	// undo the write.
@@ -100,6 +104,14 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.refuse(ctx, w, kept, body, refusal)
 	}
+}
+
+// SecretSign is the sign that a webhook secret gives: it names the secret to who has the
+// reference key, and tells nobody what it is.
+func SecretSign(k handoff.Key, secret string) string {
+	h := hmac.New(sha256.New, derive(k, "secret"))
+	h.Write([]byte(secret))
+	return store.SignSecret + hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // readBody reads at most calcom.MaxBody. Small bodies, as Cal.com's are, need no

@@ -357,6 +357,46 @@ func TestSecretIsTurned(t *testing.T) {
 	}
 }
 
+// It is known of each secret when it signed last, and of what proved nothing nothing is.
+func TestSecretsGiveSigns(t *testing.T) {
+	in := newInstall(t)
+	_, ref := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	bodies := fixtures(t, ref, ref)
+	signs := func() map[string]time.Time {
+		if err := in.db.KeepTallies(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v, err := in.db.ViewSite(t.Context(), "brightwater", in.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Signs
+	}
+	in.deliver("brightwater", bodies[0].body, sign("a guess", bodies[0].body))
+	in.deliver("brightwater", bodies[0].body, sign("whsec_retired", bodies[0].body))
+	if got := signs(); len(got) != 0 {
+		t.Errorf("after forgeries: %v", got)
+	}
+	in.deliver("brightwater", bodies[0].body, sign(secret, bodies[0].body))
+	current, former := web.SecretSign(in.keys[0], secret), web.SecretSign(in.keys[0], formerSecret)
+	if got := signs(); len(got) != 1 || !got[current].Equal(in.now) {
+		t.Errorf("after the current one: %v", got)
+	}
+	in.now = in.now.Add(2 * time.Minute)
+	in.deliver("brightwater", []byte("signed, and not JSON"), sign(formerSecret, []byte("signed, and not JSON")))
+	if got := signs(); len(got) != 2 || !got[former].Equal(in.now) || !got[current].Equal(firstDay) {
+		t.Errorf("after the former one: %v", got)
+	}
+	for sign := range signs() {
+		if len(sign) != len(store.SignSecret)+8 || strings.Contains(sign, "whsec") {
+			t.Errorf("a sign tells more than a fingerprint: %s", sign)
+		}
+	}
+	if web.SecretSign(handoff.Key("another reference key of 32 bytes!"), secret) == current {
+		t.Error("who has another key can tell which secret it is")
+	}
+}
+
 // The same forged body again is one entry that counts, not two.
 func TestEqualForgeriesAreOneEntry(t *testing.T) {
 	in := newInstall(t)

@@ -168,15 +168,15 @@ func TestOtherSitesAreNotThere(t *testing.T) {
 			}
 			lacks(t, strings.ToLower(p.body), "foreign", "northside", "roof", string(theirs.Lead))
 		}
-		for _, path := range []string{"/desk/?site=northside", "/desk/?site=northside&stage=new"} {
+		for _, path := range []string{"/desk/leads?site=northside", "/desk/leads?site=northside&stage=new"} {
 			if p := v.get(path); p.status != http.StatusNotFound {
 				t.Errorf("%s: %d", path, p.status)
 			}
 		}
-		contains(t, v.page("/desk/"), string(mine.Lead), `data-count="1"`, `<b>1</b> <span>All</span>`)
+		contains(t, v.page("/desk/leads"), string(mine.Lead), `data-count="1"`, `<b>1</b> <span>All</span>`)
 		contains(t, v.page("/desk/failures"), "Wrong signature")
 	}
-	contains(t, all.page("/desk/"), string(theirs.Lead), `data-count="4"`, `<b>2</b> <span>All</span>`)
+	contains(t, all.page("/desk/leads"), string(theirs.Lead), `data-count="4"`, `<b>2</b> <span>All</span>`)
 }
 
 // Days of a list are days where its sites are: an operator of one site is not told of its
@@ -217,17 +217,17 @@ func TestSeveralSitesAreOneList(t *testing.T) {
 	slices.Reverse(want)
 	v := b.as(handoff.RoleViewer, "northside", "brightwater")
 	var got []string
-	for path, n := "/desk/", 0; path != "" && n < 5; n++ {
+	for path, n := "/desk/leads", 0; path != "" && n < 5; n++ {
 		page := v.page(path)
 		lacks(t, page, "Third")
 		for _, part := range strings.Split(page, `<tr role="row" id="`)[1:] {
 			id, _, _ := strings.Cut(part, `"`)
 			got = append(got, id)
 		}
-		_, older, _ := strings.Cut(page, `<a href="/desk/?before=`)
+		_, older, _ := strings.Cut(page, `<a href="/desk/leads?before=`)
 		older, _, _ = strings.Cut(older, `"`)
 		if path = ""; older != "" {
-			path = "/desk/?before=" + older
+			path = "/desk/leads?before=" + older
 		}
 	}
 	if !slices.Equal(got, want) {

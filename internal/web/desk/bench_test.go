@@ -83,7 +83,12 @@ func newBench(t *testing.T) *bench {
 			{
 				ID: "brightwater", Name: "Brightwater", TimeZone: london(), Pipeline: handoff.DefaultPipeline(),
 				Services:   map[string]string{"boiler": "Boiler replacement", "leak": "Leak detection"},
-				EventTypes: map[int64]string{10: "boiler", 11: "leak"},
+				EventTypes: map[int64]string{10: "boiler", 11: "leak"}, UnbookedAfter: 24 * time.Hour,
+				URL: "https://brightwater.example", Origins: []string{"https://app.cal.com"}, File: "/etc/handoff.yaml",
+				Settings: []SettingGroup{{"Website", []Setting{{"Address", []string{"https://brightwater.example"}}, {"Further hosts", nil}}}},
+				Secrets: func() []Secret {
+					return []Secret{{Sign: "secret/0a1b2c3d"}, {Sign: "secret/4e5f6a7b", Until: b.clock.now().Add(time.Hour)}, {Sign: "secret/8c9d0e1f", Until: b.clock.now().Add(-time.Hour)}}
+				},
 			},
 			{ID: "northside", Name: "Northside", Pipeline: handoff.DefaultPipeline(), Services: map[string]string{"roof": "Roof survey"}},
 		},

@@ -46,6 +46,35 @@ type Site struct {
 	Letters []Letter             // to who did not book
 	Reminds bool                 // they are sent
 	Quiet   string               // hours in which none are, in words; empty: at any
+	// UnbookedAfter is how long after the form a lead that did not book needs a person. 0:
+	// no such lead is shown.
+	UnbookedAfter time.Duration
+	Reminding     *handoff.Reminding // when those are reminded; nil: never
+
+	URL      string          // where visitors find it
+	Origins  []string        // of Cal.com's booking pages, the main one first
+	Secrets  func() []Secret // webhook secrets of the moment, the current one first; nil: not known
+	Mails    bool            // there is a mail server
+	File     string          // the configuration, for whoever looks for a setting
+	Settings []SettingGroup
+}
+
+// A Secret is a webhook secret as it may be shown.
+type Secret struct {
+	Sign  string    // as the store has it, with a fingerprint that tells it from others
+	Until time.Time // when it is accepted no more; zero: it is the current one
+}
+
+// A SettingGroup is settings that belong together, as they are in use.
+type SettingGroup struct {
+	Title    string
+	Settings []Setting
+}
+
+// A Setting is one of them. Of a secret it says where it is kept, never what it is.
+type Setting struct {
+	Name   string
+	Values []string // none: it is not set
 }
 
 // Config of a desk. Store is needed, the rest has a use as zero.
@@ -81,6 +110,7 @@ type Desk struct {
 	hides   bool // Source does not show addresses
 	streams streams
 	pulse   pulse
+	tallied tallied
 	hashing chan struct{} // one place for each password that may be hashed now
 	// hashingKnown is a place beside those, for browsers that are known.
 	hashingKnown chan struct{}
@@ -151,7 +181,8 @@ func (d *Desk) routes() []route {
 		{"POST /desk/sign-in/passkey", anybody, d.signInWithPasskey},
 		{"POST /desk/sign-out", anybody, d.signOut},
 		{"GET /desk/events", handoff.RoleViewer, d.events},
-		{"GET /desk/{$}", handoff.RoleViewer, d.leads},
+		{"GET /desk/{$}", handoff.RoleViewer, d.today},
+		{"GET /desk/leads", handoff.RoleViewer, d.leads},
 		{"GET /desk/leads.csv", handoff.RoleViewer, d.export},
 		{"GET /desk/board", handoff.RoleViewer, d.board},
 		{"POST /desk/views", handoff.RoleViewer, d.saveView},
@@ -172,6 +203,9 @@ func (d *Desk) routes() []route {
 		{"GET /desk/statements", handoff.RoleViewer, d.statements},
 		{"GET /desk/statements/{site}/{day}", handoff.RoleViewer, d.statement},
 		{"POST /desk/statements/{site}/sweep", handoff.RoleOperator, d.sweepNow},
+		{"GET /desk/numbers", handoff.RoleViewer, d.numbers},
+		{"GET /desk/sites", handoff.RoleViewer, d.siteList},
+		{"GET /desk/sites/{site}", handoff.RoleViewer, d.sitePage},
 		{"GET /desk/reminders", handoff.RoleViewer, d.reminders},
 		{"GET /desk/api-keys", handoff.RoleOwner, d.apiKeys},
 		{"POST /desk/api-keys", handoff.RoleOwner, d.createAPIKey},

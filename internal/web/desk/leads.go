@@ -230,20 +230,11 @@ func nextCall(bookings []handoff.Booking, now time.Time) *handoff.Booking {
 	var next *handoff.Booking
 	for i := range bookings {
 		b := &bookings[i]
-		if ahead(b, now) && (next == nil || b.Start.Before(next.Start)) {
+		if b.Ahead(now) && (next == nil || b.Start.Before(next.Start)) {
 			next = b
 		}
 	}
 	return next
-}
-
-// ahead reports that a call may still take place, or is taking place.
-func ahead(b *handoff.Booking, now time.Time) bool {
-	end := b.End
-	if end.IsZero() {
-		end = b.Start
-	}
-	return b.Live() && !b.Ended && end.After(now)
 }
 
 // oneZone names the zone of what is shown, if it is one: of a site, or of all that are
@@ -355,9 +346,9 @@ func (q query) values() url.Values {
 // address is where this list is found.
 func (q query) address() string {
 	if v := q.values(); len(v) > 0 {
-		return "/desk/?" + v.Encode()
+		return "/desk/leads?" + v.Encode()
 	}
-	return "/desk/"
+	return "/desk/leads"
 }
 
 func (d *Desk) readQuery(r *http.Request) (query, error) {

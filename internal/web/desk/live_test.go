@@ -66,7 +66,7 @@ func TestStreamTellsOfChangesWithinASecond(t *testing.T) {
 	}
 	b.hear("BOOKING_CREATED", s, b.booked("uid1", time.Hour))
 	l.expect(t, "change", time.Second)
-	contains(t, v.page("/desk/"), `data-stage="Booked"`)
+	contains(t, v.page("/desk/leads"), `data-stage="Booked"`)
 	b.unverified("x")
 	l.expect(t, "change", time.Second)
 	b.submit(nil)

@@ -37,13 +37,7 @@ func notes(site Site, l store.LeadDetail, now time.Time) []note {
 	if ruled := site.Pipeline.Ruled(l.Bookings); l.Manual != nil && l.Stage == l.Manual.Stage && ruled != l.Stage {
 		add(nil, "A person set the stage “%s”. By its bookings it would be “%s”.", label(string(l.Stage)), label(string(ruled)))
 	}
-	live := 0
-	for i := range l.Bookings {
-		if ahead(&l.Bookings[i], now) {
-			live++
-		}
-	}
-	if live > 1 {
+	if live := len(handoff.Doubled(l.Bookings, now)); live > 1 {
 		add(nil, "There are %s live bookings. If only one is wanted, cancel the other at Cal.com.", number(live))
 	}
 	said := map[string]bool{} // addresses and event types named already

@@ -25,9 +25,9 @@ func filled(t *testing.T) (*bench, map[string]string) {
 	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
 	b.must(err)
 	pages := map[string]string{
-		"leads": "/desk/", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
-		"filtered": "/desk/?site=northside&stage=won", "account": "/desk/account", "people": "/desk/people", "audit": "/desk/audit",
-		"searched": "/desk/?q=dana&service=boiler", "board": "/desk/board", "keys": "/desk/keys", "api keys": "/desk/api-keys", "received": "/desk/leads/" + string(s.Lead) + "/received/evt_2",
+		"today": "/desk/", "sites": "/desk/sites", "site": "/desk/sites/brightwater", "numbers": "/desk/numbers", "numbers of a service": "/desk/numbers?site=northside&days=90&service=roof", "leads": "/desk/leads", "lead": "/desk/leads/" + string(s.Lead), "failures": "/desk/failures", "settled": "/desk/failures?settled=1",
+		"filtered": "/desk/leads?site=northside&stage=won", "account": "/desk/account", "people": "/desk/people", "audit": "/desk/audit",
+		"searched": "/desk/leads?q=dana&service=boiler", "board": "/desk/board", "keys": "/desk/keys", "api keys": "/desk/api-keys", "received": "/desk/leads/" + string(s.Lead) + "/received/evt_2",
 	}
 	b.must2(b.db.AddNote(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "Dana called"))
 	b.must2(b.db.SetStage(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "booked", "won", handoff.DefaultPipeline()))
@@ -126,14 +126,14 @@ func TestErrorsSayWhatToDoAndNothingInternal(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
 	for path, status := range map[string]int{
-		"/desk/leads/lead_01jdb7z5q4x3s8m2k9v6t1n0rc": 404,
-		"/desk/leads/nonsense":                        404,
-		"/desk/failures/' OR 1=1 --":                  404,
-		"/desk/?site=unknown":                         404,
-		"/desk/?before=nonsense":                      400,
-		"/desk/?before=2026-01-01T00:00:00.000000Z_x": 400,
-		"/desk/assets/desk.css":                       404,
-		"/desk/assets/../desk.go":                     307, // by the mux, to its clean form
+		"/desk/leads/lead_01jdb7z5q4x3s8m2k9v6t1n0rc":      404,
+		"/desk/leads/nonsense":                             404,
+		"/desk/failures/' OR 1=1 --":                       404,
+		"/desk/leads?site=unknown":                         404,
+		"/desk/leads?before=nonsense":                      400,
+		"/desk/leads?before=2026-01-01T00:00:00.000000Z_x": 400,
+		"/desk/assets/desk.css":                            404,
+		"/desk/assets/../desk.go":                          307, // by the mux, to its clean form
 	} {
 		p := v.get(strings.ReplaceAll(path, " ", "%20"))
 		if p.status != status {
@@ -170,7 +170,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	b.unverified(`{"x":"</pre><script>alert(6)</script>","r":"` + reference + `","bidi":"` + "\u202e" + `"}`)
 	b.unverified("not JSON <script>alert(7)</script> \x00 \xff")
 	v := b.signedIn()
-	list, lead := v.page("/desk/"), v.page("/desk/leads/"+string(s.Lead))
+	list, lead := v.page("/desk/leads"), v.page("/desk/leads/"+string(s.Lead))
 	open, err := b.db.Failures(t.Context(), store.FailureFilter{})
 	b.must(err)
 	all := list + lead
@@ -185,7 +185,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 func TestLeadsAreListedFilteredAndPaged(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
-	contains(t, v.page("/desk/"), "No leads yet")
+	contains(t, v.page("/desk/leads"), "No leads yet")
 	for i := range pageSize + 5 {
 		b.submit(func(s *handoff.Submission) { s.Name = fmt.Sprintf("Visitor %03d", i) })
 	}
@@ -196,7 +196,7 @@ func TestLeadsAreListedFilteredAndPaged(t *testing.T) {
 	booked := b.submit(func(s *handoff.Submission) { s.Name, s.Context.Referrer = "Bo Booked", "https://www.duckduckgo.com/" })
 	b.hear("BOOKING_CREATED", booked, b.booked("uid1", 26*time.Hour))
 
-	first := v.page("/desk/")
+	first := v.page("/desk/leads")
 	contains(t, first, "Bo Booked", "Nora North", "Visitor 054", "Roof survey", "spring-mail", ">duckduckgo.com<", "tomorrow", "Northside", "Older →",
 		`<b>57</b> <span>All`, `<b>56</b> <span>New`, `<b>1</b> <span>Booked`, `<b>0</b> <span>Won`)
 	lacks(t, first, "Visitor 006", "Newest")
@@ -219,13 +219,13 @@ func TestLeadsAreListedFilteredAndPaged(t *testing.T) {
 		t.Errorf("%d leads on both pages", len(seen))
 	}
 
-	only := v.page("/desk/?stage=booked")
+	only := v.page("/desk/leads?stage=booked")
 	contains(t, only, "Bo Booked", `<b>57</b> <span>All`)
 	lacks(t, only, "Visitor", "Nora")
-	only = v.page("/desk/?site=northside")
-	contains(t, only, string(roof.Lead), `<b>1</b> <span>New`, "/desk/?site=northside&amp;stage=won")
+	only = v.page("/desk/leads?site=northside")
+	contains(t, only, string(roof.Lead), `<b>1</b> <span>New`, "/desk/leads?site=northside&amp;stage=won")
 	lacks(t, only, "Visitor", "Bo Booked")
-	contains(t, v.page("/desk/?site=northside&stage=won"), "No lead stands at “Won”", `href="/desk/?site=northside"`)
+	contains(t, v.page("/desk/leads?site=northside&stage=won"), "No lead stands at “Won”", `href="/desk/leads?site=northside"`)
 }
 
 // A lead's page tells its bookings as one chain, and each change with its cause.

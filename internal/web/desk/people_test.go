@@ -125,7 +125,7 @@ func TestPeople(t *testing.T) {
 	const theirs = "operator@brightwater.example"
 	page := v.page("/desk/people")
 	contains(t, page, "Priya Raman", "The operator", theirs, "Operator of all sites", "Owner of all sites", "1 session", ">you<")
-	victim.page("/desk/?site=northside")
+	victim.page("/desk/leads?site=northside")
 	for _, c := range []struct {
 		form   url.Values
 		status int
@@ -140,7 +140,7 @@ func TestPeople(t *testing.T) {
 			t.Errorf("%v: %d", c.form, p.status)
 		}
 	}
-	if p := victim.get("/desk/?site=northside"); p.status != 404 {
+	if p := victim.get("/desk/leads?site=northside"); p.status != 404 {
 		t.Errorf("a site that is not seen any more: %d", p.status)
 	}
 	contains(t, v.page("/desk/people?done=access"), "Viewer of Brightwater", "The change counts from now on.")

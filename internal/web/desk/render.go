@@ -59,12 +59,18 @@ var pages = func() map[string]*template.Template {
 		"asset": assetAddress,
 		"call":  func(tel string) template.URL { return template.URL("tel:" + dialled(tel)) },
 		"times": times,
+		"counts": func(caption, by string, rows []countRow) any {
+			return struct {
+				Caption, By string
+				Rows        []countRow
+			}{caption, by, rows}
+		},
 		"rows": func(of []failureRow, many, settled, pick, mixed bool) failureTable {
 			return failureTable{of, many, settled, pick, mixed}
 		},
 	}).ParseFS(templateFS, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-in", "leads", "board", "lead", "received", "keys", "api-keys", "failures", "failure-list", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
+	for _, name := range []string{"sign-in", "today", "sites", "site", "numbers", "leads", "board", "lead", "received", "keys", "api-keys", "failures", "failure-list", "failure", "statements", "statement", "reminders", "account", "people", "link", "letin", "audit", "error"} {
 		all[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFS, "templates/"+name+".html"))
 	}
 	return all

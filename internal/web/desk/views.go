@@ -12,7 +12,7 @@ import (
 func viewLinks(views []store.View, q query) []viewLink {
 	var out []viewLink
 	for _, v := range views {
-		address := "/desk/"
+		address := "/desk/leads"
 		if v.Query != "" {
 			address += "?" + v.Query
 		}
@@ -58,6 +58,6 @@ func (d *Desk) deleteView(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Store.DeleteView(r.Context(), operatorOf(r).Email, v.Get("view")); err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/desk/", http.StatusSeeOther)
+	http.Redirect(w, r, "/desk/leads", http.StatusSeeOther)
 	return nil
 }

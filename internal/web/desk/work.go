@@ -36,7 +36,7 @@ func (d *Desk) leadForm(w http.ResponseWriter, r *http.Request) (handoff.LeadID,
 
 // setStage moves a lead by an operator's word.
 //
-//	303  to where it was asked from: the lead's page or the board
+//	303  to where it was asked from: the lead's page, the board or the first page
 //	400  the site has no such stage
 //	404  no such lead
 //	409  the lead was moved since the page was made
@@ -46,8 +46,11 @@ func (d *Desk) setStage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	back := leadAddress(id)
-	if v.Get("back") == "board" {
+	switch v.Get("back") {
+	case "board":
 		back = boardAddress(site.ID)
+	case "today":
+		back = "/desk/"
 	}
 	if from, to := handoff.Stage(v.Get("from")), handoff.Stage(v.Get("to")); from != to { // who presses the button and chose nothing wants nothing
 		if _, err := d.Store.SetStage(r.Context(), actorOf(r), site.ID, id, from, to, site.Pipeline); err != nil {

@@ -107,14 +107,14 @@ func TestWorkTakesARole(t *testing.T) {
 				t.Errorf("%s with another site answered %d", address, p.status)
 			}
 		}
-		for _, list := range []string{"/desk/?site=brightwater", "/desk/board?site=brightwater", "/desk/leads.csv?site=brightwater"} {
+		for _, list := range []string{"/desk/leads?site=brightwater", "/desk/board?site=brightwater", "/desk/leads.csv?site=brightwater"} {
 			if p := c.who.get(list); p.status != c.reads {
 				t.Errorf("%s answered %d, want %d", list, p.status, c.reads)
 			}
 		}
 	}
 	restricted := b.as(handoff.RoleOwner, "northside")
-	for _, list := range []string{"/desk/", "/desk/board", "/desk/leads.csv", "/desk/?q=dana"} {
+	for _, list := range []string{"/desk/leads", "/desk/board", "/desk/leads.csv", "/desk/leads?q=dana"} {
 		lacks(t, restricted.page(list), "Dana", "Brightwater")
 	}
 	if d := b.read(s.Lead); d.Stage != "new" || len(d.Notes) != 1 || len(d.History) != 1 {
@@ -172,7 +172,7 @@ func TestListIsNarrowed(t *testing.T) {
 		"site=brightwater&from=" + today: "Ada Byron, Bea Smith, Ada Lovelace", "site=brightwater&from=" + tomorrow: "",
 		"site=brightwater&to=" + today + "&stage=new&q=&service=": "Ada Byron, Bea Smith, Ada Lovelace", "site=brightwater&to=2020-01-01": "",
 	} {
-		page := v.page("/desk/?" + query)
+		page := v.page("/desk/leads?" + query)
 		var names []string
 		for _, m := range regexp.MustCompile(`data-lead="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 			names = append(names, m[1])
@@ -190,10 +190,10 @@ func TestListIsNarrowed(t *testing.T) {
 			t.Errorf("%s exports %q, want %q", query, got, want)
 		}
 	}
-	contains(t, v.page("/desk/?q=ada&service=leak&from=2026-01-01&site=brightwater"), `value="ada"`, `<option value="leak" selected>`, `value="2026-01-01"`, `<option value="google">`)
-	contains(t, v.get("/desk/?q=a+b+c+d+e+f+g+h+i").body, "Look for 8 words at most.")
+	contains(t, v.page("/desk/leads?q=ada&service=leak&from=2026-01-01&site=brightwater"), `value="ada"`, `<option value="leak" selected>`, `value="2026-01-01"`, `<option value="google">`)
+	contains(t, v.get("/desk/leads?q=a+b+c+d+e+f+g+h+i").body, "Look for 8 words at most.")
 	for _, bad := range []string{"from=yesterday", "to=2026-13-01", "q=" + strings.Repeat("x", 201), "q=a%00b", "q=%ff", "q=a+b+c+d+e+f+g+h+i"} {
-		if p := v.get("/desk/?" + bad); p.status != 400 {
+		if p := v.get("/desk/leads?" + bad); p.status != 400 {
 			t.Errorf("%.20s answered %d", bad, p.status)
 		}
 	}
@@ -287,12 +287,12 @@ func TestSavedViews(t *testing.T) {
 		t.Errorf("a query that is not one: %d", p.status)
 	}
 	p = v.post("/desk/views", url.Values{"view": {"Won by <i>search</i>"}, "query": {"q=ada&stage=won&evil=1"}})
-	if p.status != 303 || p.header.Get("Location") != "/desk/?q=ada&stage=won" {
+	if p.status != 303 || p.header.Get("Location") != "/desk/leads?q=ada&stage=won" {
 		t.Errorf("answered %d, to %q", p.status, p.header.Get("Location"))
 	}
-	contains(t, v.page("/desk/"), `<a href="/desk/?q=ada&amp;stage=won"><bdi>Won by &lt;i&gt;search&lt;/i&gt;</bdi></a>`)
-	contains(t, v.page("/desk/?stage=won&q=ada"), `/desk/views/delete`)
-	lacks(t, other.page("/desk/"), "Won by")
+	contains(t, v.page("/desk/leads"), `<a href="/desk/leads?q=ada&amp;stage=won"><bdi>Won by &lt;i&gt;search&lt;/i&gt;</bdi></a>`)
+	contains(t, v.page("/desk/leads?stage=won&q=ada"), `/desk/views/delete`)
+	lacks(t, other.page("/desk/leads"), "Won by")
 	name := url.Values{"view": {"Won by <i>search</i>"}}
 	if p := other.post("/desk/views/delete", name); p.status != 404 {
 		t.Errorf("somebody else's: %d", p.status)
@@ -300,7 +300,7 @@ func TestSavedViews(t *testing.T) {
 	if p := v.post("/desk/views/delete", name); p.status != 303 {
 		t.Errorf("deleting answered %d", p.status)
 	}
-	lacks(t, v.page("/desk/"), "Won by")
+	lacks(t, v.page("/desk/leads"), "Won by")
 }
 
 // The board has a column for each stage of one site, each with its newest leads and a
@@ -323,7 +323,7 @@ func TestBoard(t *testing.T) {
 		before, _, _ := strings.Cut(after, `</section>`)
 		return before
 	}
-	contains(t, column("new"), "Card 21", "Card 2<", `href="/desk/?site=brightwater&amp;stage=new">More`, `name="from" value="new"`)
+	contains(t, column("new"), "Card 21", "Card 2<", `href="/desk/leads?site=brightwater&amp;stage=new">More`, `name="from" value="new"`)
 	lacks(t, column("new"), "Card 1<", "Booked one")
 	contains(t, column("booked"), "Booked one", `<option value="booked" selected>`)
 	lacks(t, column("booked"), "More")

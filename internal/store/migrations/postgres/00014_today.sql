@@ -1,0 +1,33 @@
+-- +goose Up
+-- What moved since a time, newest first, and how much to where.
+CREATE INDEX history_by_time ON history (site, at, to_stage);
+
+-- Calls that may still take place, by their start. Those that took place stay in it.
+CREATE INDEX bookings_ahead ON bookings (site, start_at, lead_id) WHERE status IN ('awaiting_payment', 'requested', 'accepted');
+
+-- How a call ended: 'met' or 'missed'; empty: it has not, or did not take place.
+ALTER TABLE bookings ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
+UPDATE bookings SET outcome = CASE WHEN doc LIKE '%"noShow":true,"noShowBy":"%' THEN 'missed' ELSE 'met' END
+WHERE status = 'accepted' AND (doc LIKE '%"noShow":true,"noShowBy":"%' OR doc LIKE '%"ended":true,"endedBy":"%');
+
+-- How often something happened, and nothing of who it was.
+CREATE TABLE tallies (
+  site    TEXT COLLATE "C" NOT NULL,
+  kind    TEXT COLLATE "C" NOT NULL,   -- 'visit', 'start' and 'calendar' are of a day, 'delivery' and 'refused' of an hour
+  at      TEXT COLLATE "C" NOT NULL,   -- the day in the site's zone, such as 2026-11-28; or the hour in UTC, such as 2026-11-28T14
+  service TEXT COLLATE "C" NOT NULL,   -- its slug; empty: of none
+  source  TEXT COLLATE "C" NOT NULL,   -- as leads have it; empty: it is not told apart
+  n       BIGINT NOT NULL,
+  PRIMARY KEY (site, kind, at, service, source)
+);
+
+-- When a site last gave a sign: of a webhook secret, that it signed something, by its
+-- fingerprint; or of what was looked at.
+CREATE TABLE signs (
+  site TEXT COLLATE "C" NOT NULL,
+  sign TEXT COLLATE "C" NOT NULL,   -- 'secret/' and a fingerprint, or 'calendars'
+  at   TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (site, sign)
+);
+
+-- There is no way back: a copy from before is one.

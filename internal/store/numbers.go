@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"handoff"
+)
+
+// MaxNumbers is the longest time that numbers cover.
+const MaxNumbers = 366 * 24 * time.Hour
+
+// bookedWithin is how long after the last day of numbers a booking still counts for who
+// sent a form on it; so what they read is bounded.
+const bookedWithin = 90 * 24 * time.Hour
+
+// A NumbersFilter says of which days numbers are. From and To are the beginnings of the
+// first day and of the one after the last, FromDay and ToDay the same days as tallies have
+// them, such as 2026-11-28.
+type NumbersFilter struct {
+	From, To       time.Time
+	FromDay, ToDay string
+}
+
+// Numbers say what became of a site's visitors.
+type Numbers struct {
+	Funnel []FunnelRow // in no order that means anything
+	// Booked are the leads that booked first within the days, or that sent their form then
+	// and booked.
+	Booked   []BookedLead
+	Failures []ReasonOpened // by reason
+	// CountedSince is the first day of which visits were counted, such as 2026-11-28; empty:
+	// none were yet.
+	CountedSince string
+
+	at map[[2]string]int // where the row of a service and a source is
+}
+
+// A Step is a part of the way from a visit to a call.
+type Step int
+
+// The steps, in order.
+const (
+	StepVisited   Step = iota // somebody came to the site, or opened the page of a service
+	StepStarted               // a form was opened
+	StepSubmitted             // and sent: leads
+	StepCalendar              // the calendar was shown to who had sent it
+	StepBooked                // leads that booked a call, whatever became of it
+	StepMet                   // leads whose call took place
+	Steps
+)
+
+// A FunnelRow is how many took each step, of a service and a source.
+type FunnelRow struct {
+	Service string // slug; empty: of visits, the whole site's
+	Source  string
+	N       [Steps]int
+}
+
+// A BookedLead is one that booked.
+type BookedLead struct {
+	Service, Source string
+	SubmittedAt     time.Time
+	BookedAt        time.Time // the first time
+	Met             bool
+}
+
+// A ReasonOpened is how many failures of a reason opened, and how many of those are open.
+type ReasonOpened struct {
+	Reason handoff.Reason
+	Opened int
+	Open   int
+}
+
+// Numbers reads the numbers of a site, at one moment. The error is ErrInvalid if they are
+// of longer than MaxNumbers.
+//
+// Who sent a form on the last day may not have booked yet: of those days the last steps
+// are fewer than they will be.
+func (db *DB) Numbers(ctx context.Context, site string, f NumbersFilter) (n Numbers, err error) {
+	if f.To.Sub(f.From) > MaxNumbers || !f.From.Before(f.To) {
+		return n, fmt.Errorf("numbers are of a day at least and %d at most: %w", MaxNumbers/(24*time.Hour), handoff.ErrInvalid)
+	}
+	err = db.look(ctx, func(q querier) error {
+		for _, step := range numberSteps {
+			if err := step(ctx, q, site, f, &n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Numbers{}, unavailable(err)
+	}
+	n.countBooked(f)
+	return n, nil
+}
+
+var numberSteps = []func(context.Context, querier, string, NumbersFilter, *Numbers) error{readCounted, readSubmitted, readBooked, readOpened}
+
+// row finds the row of a service and a source.
+func (n *Numbers) row(service, source string) *FunnelRow {
+	key := [2]string{service, source}
+	i, known := n.at[key]
+	if !known {
+		if n.at == nil {
+			n.at = map[[2]string]int{}
+		}
+		i = len(n.Funnel)
+		n.at[key], n.Funnel = i, append(n.Funnel, FunnelRow{Service: service, Source: source})
+	}
+	return &n.Funnel[i]
+}
+
+func readCounted(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
+	var since sql.NullString
+	if err := q.QueryRowContext(ctx, `SELECT min(at) FROM tallies WHERE site = $1 AND kind = $2`, site, TallyVisit).Scan(&since); err != nil {
+		return fmt.Errorf("tallies: %w", err)
+	}
+	n.CountedSince = since.String
+	for kind, step := range map[TallyKind]Step{TallyVisit: StepVisited, TallyStart: StepStarted, TallyCalendar: StepCalendar} {
+		rows, err := q.QueryContext(ctx, `
+			SELECT service, source, sum(n) FROM tallies WHERE site = $1 AND kind = $2 AND at >= $3 AND at < $4 GROUP BY service, source`, site, kind, f.FromDay, f.ToDay)
+		_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+			var service, source string
+			var count int
+			err = r.Scan(&service, &source, &count)
+			n.row(service, source).N[step] = count
+			return struct{}{}, err
+		})
+		if err != nil {
+			return fmt.Errorf("tallies: %w", err)
+		}
+	}
+	return nil
+}
+
+func readSubmitted(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
+	rows, err := q.QueryContext(ctx, `
+		SELECT service, source, count(*) FROM leads WHERE site = $1 AND created_at >= $2 AND created_at < $3 GROUP BY service, source ORDER BY count(*) DESC LIMIT 5000`,
+		site, stamp{f.From}, stamp{f.To})
+	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+		row := FunnelRow{}
+		if err := r.Scan(&row.Service, &row.Source, &row.N[StepSubmitted]); err != nil {
+			return struct{}{}, err
+		}
+		n.row(row.Service, row.Source).N[StepSubmitted] = row.N[StepSubmitted]
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("leads: %w", err)
+	}
+	return nil
+}
+
+// readBooked reads who booked, by when their bookings were made: a form is sent before.
+func readBooked(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
+	rows, err := q.QueryContext(ctx, `
+		SELECT l.service, l.source, l.created_at, firsts.first_at, firsts.met FROM (
+			SELECT lead_id, min(made_at) AS first_at, max(CASE WHEN outcome = 'met' THEN 1 ELSE 0 END) AS met
+			FROM bookings WHERE site = $1 AND made_at >= $2 AND made_at < $4 AND lead_id IS NOT NULL GROUP BY lead_id) firsts
+		CROSS JOIN leads l WHERE l.site = $1 AND l.id = firsts.lead_id AND (l.created_at >= $2 AND l.created_at < $3
+			OR firsts.first_at < $3 AND NOT EXISTS (SELECT 1 FROM bookings e WHERE e.site = $1 AND e.lead_id = l.id AND coalesce(e.made_at, e.made_at) < $2))`, // by no index of its own
+
+		site, stamp{f.From}, stamp{f.To}, stamp{f.To.Add(bookedWithin)})
+	n.Booked, err = collect(rows, err, func(r *sql.Rows) (b BookedLead, err error) {
+		var submitted, booked stamp
+		err = r.Scan(&b.Service, &b.Source, &submitted, &booked, &b.Met)
+		b.SubmittedAt, b.BookedAt = submitted.Time, booked.Time
+		return b, err
+	})
+	if err != nil {
+		return fmt.Errorf("bookings: %w", err)
+	}
+	return nil
+}
+
+// countBooked counts, of who sent a form within the days, who booked and who met.
+func (n *Numbers) countBooked(f NumbersFilter) {
+	for _, b := range n.Booked {
+		if b.SubmittedAt.Before(f.From) || !b.SubmittedAt.Before(f.To) {
+			continue
+		}
+		row := n.row(b.Service, b.Source)
+		row.N[StepBooked]++
+		if b.Met {
+			row.N[StepMet]++
+		}
+	}
+}
+
+func readOpened(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
+	rows, err := q.QueryContext(ctx, `
+		SELECT reason, count(*), sum(CASE WHEN settled_at IS NULL THEN 1 ELSE 0 END) FROM failures
+		WHERE site = $1 AND last_at >= $2 AND received_at >= $2 AND received_at < $3 GROUP BY reason ORDER BY reason`, site, stamp{f.From}, stamp{f.To})
+	n.Failures, err = collect(rows, err, func(r *sql.Rows) (o ReasonOpened, err error) { return o, r.Scan(&o.Reason, &o.Opened, &o.Open) })
+	if err != nil {
+		return fmt.Errorf("failures: %w", err)
+	}
+	return nil
+}
