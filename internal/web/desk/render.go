@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,12 @@ type frame struct {
 	Keys     bool   // passkeys.js is on the page
 
 	actor handoff.Actor
+}
+
+// Rest reports that the page is of one of the sections that a narrow screen keeps in a
+// menu.
+func (f frame) Rest() bool {
+	return !slices.Contains([]string{"", "today", "leads", "failures", "account"}, f.Section)
 }
 
 // May reports whether who is signed in has at least a role: what they may not do is not
