@@ -52,7 +52,8 @@ func splitToken(token string) (id, secret string, ok bool) {
 		return "", "", false
 	}
 	id, secret, ok = strings.Cut(token[len(tokenPrefix):], "_")
-	return keyPrefix + "_" + id, secret, ok && len(id) == keySuffix
+	odd := func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'z') } // PostgreSQL refuses what is no text
+	return keyPrefix + "_" + id, secret, ok && len(id) == keySuffix && !strings.ContainsFunc(id, odd)
 }
 
 // CreateKey makes a key of the API and returns the token that it is used with, which
@@ -72,6 +73,9 @@ func (db *DB) CreateKey(ctx context.Context, by handoff.Actor, k handoff.APIKey)
 	made.ExpiresAt = k.ExpiresAt.UTC().Truncate(time.Microsecond)
 	text := hex.EncodeToString(secret)
 	err := db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsNow(ctx, tx, by); err != nil {
+			return err
+		}
 		var id string
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO api_keys (id, name, secret_hash, scopes, sites, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -123,6 +127,9 @@ func (db *DB) RevokeKey(ctx context.Context, by handoff.Actor, id string) error 
 		if err := mayManage(by, k.Sites); by.May(handoff.RoleOwner) && err != nil {
 			return fmt.Errorf("key %s: %w", id, handoff.ErrNotFound)
 		} else if err != nil {
+			return err
+		}
+		if err := db.ownsNow(ctx, tx, by); err != nil {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, stamp{db.now()})

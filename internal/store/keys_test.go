@@ -13,7 +13,7 @@ import (
 	"handoff/internal/store"
 )
 
-var keeper = handoff.Actor{Name: "olga@example.com", Role: handoff.RoleOwner}
+var keeper = handoff.CommandLine
 
 // key makes a key of the API that lives for a day.
 func (h *harness) key(name string, sites ...string) (store.Key, string) {
@@ -74,6 +74,7 @@ func TestKeys(t *testing.T) {
 		for name, wrong := range map[string]string{
 			"empty": "", "another's secret": token[:30] + otherToken[30:], "one character": last, "cut": token[:len(token)-1], "longer": token + "0",
 			"upper case": strings.ToUpper(token), "unknown": "hk_" + strings.Repeat("0", 26) + "_" + secret, "no separator": strings.Replace(token, "_"+secret, "x"+secret, 1),
+			"no text": "hk_" + strings.Repeat("\xff", 26) + "_" + secret, "a character of none": "hk_" + strings.Repeat("\x00", 26) + "_" + secret,
 		} {
 			if _, err := h.KeyOf(ctx, wrong); !errors.Is(err, handoff.ErrUnverified) {
 				t.Errorf("%s: %v", name, err)
@@ -104,6 +105,7 @@ func TestWhoManagesKeys(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, h *harness) {
 		ctx := t.Context()
 		half := handoff.Actor{Name: "half", Role: handoff.RoleOwner, Sites: []string{"a", "b"}}
+		h.must(h.PutUser(ctx, store.User{Email: half.Name, PasswordHash: "h", Role: half.Role, Sites: half.Sites}))
 		all, _ := h.key("of all")
 		mine, _ := h.key("of a", "a")
 		_, _ = h.key("of a and c", "a", "c")

@@ -44,6 +44,9 @@ func (db *DB) Invite(ctx context.Context, by handoff.Actor, email string, role h
 	}
 	token = newToken()
 	err = db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsNow(ctx, tx, by); err != nil {
+			return err
+		}
 		_, err := db.userOf(ctx, tx, email)
 		if err == nil {
 			return handoff.Refuse(handoff.ErrConflict, "%s is here already. Change their role below, or make them a link to a new password.", email)
@@ -67,6 +70,9 @@ func (db *DB) Reset(ctx context.Context, by handoff.Actor, email string) (token 
 	}
 	token = newToken()
 	err = db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsNow(ctx, tx, by); err != nil {
+			return err
+		}
 		if _, err := db.userOf(ctx, tx, email); err != nil {
 			return err
 		}
@@ -149,6 +155,9 @@ func (db *DB) RevokeInvitation(ctx context.Context, by handoff.Actor, email stri
 		return err
 	}
 	return db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsNow(ctx, tx, by); err != nil {
+			return err
+		}
 		n, err := affected(tx.ExecContext(ctx, `DELETE FROM links WHERE kind = 'invitation' AND email = $1`, email))
 		if err != nil {
 			return err

@@ -132,6 +132,9 @@ func (db *DB) RemovePasskey(ctx context.Context, by handoff.Actor, email, id str
 		return err
 	}
 	return db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsOthersNow(ctx, tx, by, email); err != nil {
+			return err
+		}
 		u, err := db.userOf(ctx, tx, email)
 		if err != nil {
 			return err
@@ -162,6 +165,9 @@ func (db *DB) RemovePasskeys(ctx context.Context, by handoff.Actor, email string
 		return 0, err
 	}
 	err = db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsNow(ctx, tx, by); err != nil {
+			return err
+		}
 		if _, err := db.userOf(ctx, tx, email); err != nil {
 			return err
 		}

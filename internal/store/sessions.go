@@ -168,6 +168,9 @@ func (db *DB) EndSession(ctx context.Context, by handoff.Actor, email, id string
 		return err
 	}
 	return db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsOthersNow(ctx, tx, by, email); err != nil {
+			return err
+		}
 		n, err := affected(tx.ExecContext(ctx, `DELETE FROM sessions WHERE email = $1 AND id = $2`, email, id))
 		if err != nil {
 			return err
@@ -186,6 +189,9 @@ func (db *DB) EndSessions(ctx context.Context, by handoff.Actor, email, keep str
 		return 0, err
 	}
 	err = db.tx(ctx, func(tx *txn) error {
+		if err := db.ownsOthersNow(ctx, tx, by, email); err != nil {
+			return err
+		}
 		if _, err := db.userOf(ctx, tx, email); err != nil {
 			return err
 		}

@@ -132,6 +132,30 @@ func owns(by handoff.Actor) error {
 	return nil
 }
 
+// ownsNow returns ErrForbidden if who asks is an owner no more: they were removed or
+// demoted since their request came. Their row is held, so that they stay what they are.
+func (db *DB) ownsNow(ctx context.Context, tx *txn, by handoff.Actor) error {
+	if by.Name == handoff.CommandLine.Name {
+		return nil
+	}
+	u, err := db.userOf(ctx, tx, by.Name)
+	if err != nil && !errors.Is(err, handoff.ErrNotFound) {
+		return err
+	}
+	if u.Role != handoff.RoleOwner {
+		return fmt.Errorf("they are no owner any more: %w", handoff.ErrForbidden)
+	}
+	return nil
+}
+
+// ownsOthersNow is ownsNow unless it is about who asks.
+func (db *DB) ownsOthersNow(ctx context.Context, tx *txn, by handoff.Actor, email string) error {
+	if by.Name == email {
+		return nil
+	}
+	return db.ownsNow(ctx, tx, by)
+}
+
 // SetAccess gives an operator another role and sites (nil: all). It counts from their
 // next request on. Of who is no owner any more, invitations are taken back. The error is ErrConflict, with words, if nobody would be an owner then.
 func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, role handoff.Role, sites []string) error {
@@ -139,7 +163,7 @@ func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, rol
 		return err
 	}
 	return db.tx(ctx, func(tx *txn) error {
-		u, err := db.userLeaving(ctx, tx, email, role == handoff.RoleOwner)
+		u, err := db.userLeaving(ctx, tx, by, email, role == handoff.RoleOwner)
 		if err != nil {
 			return err
 		}
@@ -158,13 +182,17 @@ func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, rol
 	})
 }
 
-// userLeaving reads a user who will not be an owner any more, unless stays. The owners
-// are held, so that of two who remove one another the second finds that it is the last.
-func (db *DB) userLeaving(ctx context.Context, tx *txn, email string, stays bool) (User, error) {
+// userLeaving reads a user who will not be an owner any more, unless stays, because an
+// owner says so. The owners are held, so that of two who remove one another the second
+// finds that it is none, or the last.
+func (db *DB) userLeaving(ctx context.Context, tx *txn, by handoff.Actor, email string, stays bool) (User, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT email FROM users WHERE role = 'owner' AND sites = '' ORDER BY email`+db.engine.lock)
 	owners, err := collect(rows, err, func(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) })
 	if err != nil {
 		return User{}, fmt.Errorf("owners: %w", err)
+	}
+	if err := db.ownsNow(ctx, tx, by); err != nil {
+		return User{}, err
 	}
 	u, err := db.userOf(ctx, tx, email)
 	if err != nil {
@@ -184,7 +212,7 @@ func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) er
 		return err
 	}
 	return db.tx(ctx, func(tx *txn) error {
-		u, err := db.userLeaving(ctx, tx, email, false)
+		u, err := db.userLeaving(ctx, tx, by, email, false)
 		if err != nil {
 			return err
 		}

@@ -266,6 +266,7 @@ func TestInvitationsOfWhoIsNoOwner(t *testing.T) {
 			"demoted": func() error { return h.SetAccess(ctx, owner, bad.Name, handoff.RoleViewer, nil) },
 		} {
 			h.must(h.PutUser(ctx, store.User{Email: bad.Name, PasswordHash: "b"}))
+			h.must(h.SetAccess(ctx, owner, bad.Name, handoff.RoleOwner, nil))
 			theirs, err := h.Invite(ctx, bad, "friend@example.com", handoff.RoleOwner, nil)
 			h.must(err)
 			others, err := h.Invite(ctx, owner, "nora@example.com", handoff.RoleViewer, nil)
@@ -283,6 +284,43 @@ func TestInvitationsOfWhoIsNoOwner(t *testing.T) {
 			}
 			if deeds := h.acts(); !strings.HasSuffix(deeds[len(deeds)-1], "; links that they made taken back: 1") {
 				t.Errorf("%s: %s", name, deeds[len(deeds)-1])
+			}
+		}
+	})
+}
+
+// What an owner asked for in the moment in which they were removed or demoted is
+// refused: who asks often enough would always be in time with one request.
+func TestWhoWasAnOwnerWhenTheyAsked(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.people()
+		bad := handoff.Actor{Name: "bad@example.com", Role: handoff.RoleOwner} // as the request has it
+		for name, leave := range map[string]func() error{
+			"removed": func() error { return h.RemoveUser(ctx, owner, bad.Name) },
+			"demoted": func() error { return h.SetAccess(ctx, owner, bad.Name, handoff.RoleViewer, nil) },
+		} {
+			h.must(h.PutUser(ctx, store.User{Email: bad.Name, PasswordHash: "b"}))
+			h.must(h.SetAccess(ctx, owner, bad.Name, handoff.RoleOwner, nil))
+			made, _ := h.key(name)
+			h.must(leave())
+			before := h.acts()
+			_, err := h.Invite(ctx, bad, "friend@example.com", handoff.RoleOwner, nil)
+			h.refuses(handoff.ErrForbidden, err, name+" invites")
+			_, err = h.Reset(ctx, bad, owner.Name)
+			h.refuses(handoff.ErrForbidden, err, name+" makes a link")
+			h.refuses(handoff.ErrForbidden, h.SetAccess(ctx, bad, viewer.Name, handoff.RoleOwner, nil), name+" makes an owner")
+			h.refuses(handoff.ErrForbidden, h.RemoveUser(ctx, bad, viewer.Name), name+" removes")
+			_, err = h.RemovePasskeys(ctx, bad, viewer.Name)
+			h.refuses(handoff.ErrForbidden, err, name+" takes passkeys")
+			_, err = h.EndSessions(ctx, bad, viewer.Name, "")
+			h.refuses(handoff.ErrForbidden, err, name+" ends sessions")
+			h.refuses(handoff.ErrForbidden, h.RevokeInvitation(ctx, bad, "nobody@example.com"), name+" revokes an invitation")
+			_, _, err = h.CreateKey(ctx, bad, handoff.APIKey{Name: "back", Scopes: []handoff.Scope{handoff.LeadsRead}, ExpiresAt: h.now().Add(time.Hour)})
+			h.refuses(handoff.ErrForbidden, err, name+" makes a key")
+			h.refuses(handoff.ErrForbidden, h.RevokeKey(ctx, bad, made.ID), name+" revokes a key")
+			if after := h.acts(); len(after) != len(before) {
+				t.Errorf("%s: %v", name, after[len(before):])
 			}
 		}
 	})

@@ -63,6 +63,7 @@ func newBench(t *testing.T) *bench {
 		},
 	})
 	b.must(err)
+	b.must(b.db.PutUser(t.Context(), store.User{Email: olga.Name, PasswordHash: "x", Role: olga.Role}))
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	b.url = server.URL + api.Base
@@ -517,8 +518,8 @@ func TestWhatAKeyMay(t *testing.T) {
 		t.Errorf("audit log %+v", one)
 	}
 	for path, want := range map[string]int{
-		"/audit?limit=200": 13, "/audit?action=key.create&actor=olga@example.com": 13, "/audit?action=key.revoke": 0, "/audit?actor=nobody": 0,
-		"/audit?since=2026-11-28T00:00:00Z": 13, "/audit?since=2026-11-29T00:00:00Z": 0, "/audit?subject=" + all.key.ID: 1,
+		"/audit?limit=200": 14, "/audit?action=key.create&actor=olga@example.com": 13, "/audit?action=key.revoke": 0, "/audit?actor=nobody": 0,
+		"/audit?since=2026-11-28T00:00:00Z": 14, "/audit?since=2026-11-29T00:00:00Z": 0, "/audit?subject=" + all.key.ID: 1,
 	} {
 		if got := read[acts](all.get(path).is(200)); len(got.Items) != want {
 			t.Errorf("%s: %d, want %d", path, len(got.Items), want)
