@@ -174,7 +174,7 @@ func (db *DB) SetAccess(ctx context.Context, by handoff.Actor, email string, rol
 		if _, err := tx.ExecContext(ctx, `UPDATE users SET role = $1, sites = $2 WHERE email = $3`, role, strings.Join(sites, " "), email); err != nil {
 			return err
 		}
-		took, err := takeBack(ctx, tx, email, role == handoff.RoleOwner)
+		took, err := db.takeBack(ctx, tx, email, role == handoff.RoleOwner)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) er
 				return fmt.Errorf("%s: %w", table, err)
 			}
 		}
-		took, err := takeBack(ctx, tx, email, false)
+		took, err := db.takeBack(ctx, tx, email, false)
 		if err != nil {
 			return err
 		}
@@ -230,16 +230,28 @@ func (db *DB) RemoveUser(ctx context.Context, by handoff.Actor, email string) er
 }
 
 // takeBack takes back the links that somebody made who is no owner any more, unless owns:
-// they would be a way back in. It says so in words.
-func takeBack(ctx context.Context, tx *txn, email string, owns bool) (string, error) {
+// they would be a way back in. It says so in words, and how many keys of the API they
+// made that still work: programs may need those, so another owner decides about them.
+func (db *DB) takeBack(ctx context.Context, tx *txn, email string, owns bool) (string, error) {
 	if owns {
 		return "", nil
 	}
 	n, err := affected(tx.ExecContext(ctx, `DELETE FROM links WHERE made_by = $1`, email))
-	if err != nil || n == 0 {
+	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("; links that they made taken back: %d", n), nil
+	words := ""
+	if n > 0 {
+		words = fmt.Sprintf("; links that they made taken back: %d", n)
+	}
+	var keys int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_keys WHERE created_by = $1 AND revoked_at IS NULL AND expires_at > $2`, email, stamp{db.now()}).Scan(&keys); err != nil {
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	if keys > 0 {
+		words += fmt.Sprintf("; keys of the API that they made and that still work: %d", keys)
+	}
+	return words, nil
 }
 
 // SetPassword gives an operator another password and ends all their sessions but keep

@@ -289,6 +289,34 @@ func TestInvitationsOfWhoIsNoOwner(t *testing.T) {
 	})
 }
 
+// Keys of the API outlive who made them, who saw their tokens: the audit log says that
+// there are such.
+func TestKeysOfWhoIsNoOwner(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.people()
+		gone := handoff.Actor{Name: "gone@example.com", Role: handoff.RoleOwner}
+		h.must(h.PutUser(ctx, store.User{Email: gone.Name, PasswordHash: "b"}))
+		for i, life := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour} {
+			_, _, err := h.CreateKey(ctx, gone, handoff.APIKey{Name: string(rune('a' + i)), Scopes: []handoff.Scope{handoff.LeadsRead}, ExpiresAt: h.now().Add(life)})
+			h.must(err)
+		}
+		keys, err := h.Keys(ctx, owner)
+		h.must(err)
+		h.must(h.RevokeKey(ctx, owner, keys[0].ID))
+		h.pass(time.Hour) // another has expired
+		for _, leave := range []func() error{
+			func() error { return h.SetAccess(ctx, owner, gone.Name, handoff.RoleViewer, nil) },
+			func() error { return h.RemoveUser(ctx, owner, gone.Name) },
+		} {
+			h.must(leave())
+			if deeds := h.acts(); !strings.HasSuffix(deeds[len(deeds)-1], "; keys of the API that they made and that still work: 1") {
+				t.Error(deeds[len(deeds)-1])
+			}
+		}
+	})
+}
+
 // What an owner asked for in the moment in which they were removed or demoted is
 // refused: who asks often enough would always be in time with one request.
 func TestWhoWasAnOwnerWhenTheyAsked(t *testing.T) {

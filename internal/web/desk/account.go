@@ -28,9 +28,9 @@ var said = map[string]string{
 	"key":      "The passkey is added. You can sign in with it from now on.",
 	"no-key":   "The passkey is removed. Delete it in your browser or on your key too.",
 	"no-keys":  "Their passkeys are removed. Sessions that were opened with them go on until you end them.",
-	"access":   "The change counts from now on.",
+	"access":   "The change counts from now on. Keys of the API that they made work on until you revoke them.",
 	"out":      "Their sessions are ended.",
-	"removed":  "The account is removed.",
+	"removed":  "The account is removed. Keys of the API that they made work on until you revoke them.",
 	"revoked":  "The invitation is taken back: its link leads nowhere.",
 }
 
