@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -132,7 +133,7 @@ func (k keyholder) WebAuthnCredentials() []webauthn.Credential { return k.creden
 
 // An asked is a ceremony as it is kept: what we asked, and of whom.
 type asked struct {
-	For    string // "add", "sign-in", or the digest of an invitation's token
+	For    string // "add", "sign-in", or an invitation (see invited)
 	Handle string // of who is invited
 	webauthn.SessionData
 }
@@ -444,7 +445,13 @@ func (d *Desk) askInvited(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.ask(w, r, "", asked{For: "invitation " + token, Handle: handle, SessionData: *session}, options)
+	return d.ask(w, r, "", asked{For: invited(token), Handle: handle, SessionData: *session}, options)
+}
+
+// invited is what a ceremony for an invitation is kept for, without the link itself.
+func invited(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return "invitation " + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func invitee(email, handle string) (keyholder, string, error) {
@@ -462,7 +469,7 @@ func (d *Desk) acceptWithPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return linked(err)
 	}
-	got, a, err := d.answer(w, r, "", "invitation "+token)
+	got, a, err := d.answer(w, r, "", invited(token))
 	if err != nil {
 		return d.tell(w, r, "", err)
 	}

@@ -464,6 +464,28 @@ func TestInvitationWithPasskey(t *testing.T) {
 	}
 }
 
+// Who reads the store while somebody takes up an invitation learns no link from it.
+func TestACeremonyHoldsNoLink(t *testing.T) {
+	b := keyed(t)
+	token, err := b.db.Invite(t.Context(), handoff.CommandLine, "nora@brightwater.example", handoff.RoleViewer, nil)
+	b.must(err)
+	guest := b.visitor()
+	guest.asked("/desk/invitations/" + token + "/passkey/ask")
+	u, err := url.Parse(b.url)
+	b.must(err)
+	kept := ""
+	for _, c := range guest.client.Jar.Cookies(u) {
+		if c.Name == ceremonyCookie {
+			asked, err := b.db.EndCeremony(t.Context(), c.Value, "")
+			b.must(err)
+			kept = asked.Doc
+		}
+	}
+	if !strings.Contains(kept, "invitation") || strings.Contains(kept, token) {
+		t.Errorf("kept: %s", kept)
+	}
+}
+
 // Passkeys are for hosts of the configuration over https, and for localhost.
 func TestWherePasskeysAre(t *testing.T) {
 	b := newBench(t)
