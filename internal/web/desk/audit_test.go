@@ -116,3 +116,28 @@ func TestAuditIsOfTheSitesSeen(t *testing.T) {
 		t.Errorf("%d exports in the log, %v", len(acts), err)
 	}
 }
+
+// A spreadsheet runs nothing of what visitors wrote, also one that takes a semicolon for
+// the end of a cell, as those of half of Europe do.
+func TestInert(t *testing.T) {
+	for cell, want := range map[string]string{
+		"":                       "",
+		"Dana O'Hara-Reyes":      "Dana O'Hara-Reyes",
+		"a; b = c":               "a; b = c",
+		"=1+1":                   "'=1+1",
+		" =1+1":                  " '=1+1",
+		"\n=1+1":                 "'\n'=1+1",
+		"＝1":                     "'＝1",
+		"x;=cmd|'/c calc'!A1;y":  "x;'=cmd|'/c calc'!A1;y",
+		"x; @SUM(A1);-1":         "x; '@SUM(A1);'-1",
+		"x\t+1\n-1":              "x\t'+1\n'-1",
+		"2026-11-28T09:00:00Z":   "2026-11-28T09:00:00Z",
+		"'=1+1":                  "'=1+1",
+		"dana+call@example.com":  "dana+call@example.com",
+		"new → contacted; since": "new → contacted; since",
+	} {
+		if got := inert(cell); got != want {
+			t.Errorf("%q: %q, want %q", cell, got, want)
+		}
+	}
+}

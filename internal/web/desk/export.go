@@ -80,12 +80,20 @@ func writeRows[T any](out *csv.Writer, list []T, row func(T) []string) error {
 	return out.Error()
 }
 
-// inert keeps spreadsheets from taking a text for a formula.
+// inert keeps spreadsheets from taking a text for a formula: at its beginning, and behind
+// what some of them take for the end of a cell, which is a semicolon where numbers have
+// a decimal comma.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
+	var b strings.Builder
+	begins := true
+	for i, r := range cell {
+		if begins && strings.ContainsRune("=+-@＝＋－＠", r) || i == 0 && strings.ContainsRune("\t\r\n", r) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+		begins = strings.ContainsRune(";\t\r\n", r) || begins && r == ' '
 	}
-	return cell
+	return b.String()
 }
 
 func (d *Desk) exportRow(l store.LeadSummary) []string {

@@ -263,7 +263,7 @@ func TestExport(t *testing.T) {
 		}
 	}
 	for _, name := range evil {
-		contains(t, strings.ReplaceAll(p.body, `""`, `"`), "'"+name)
+		contains(t, strings.ReplaceAll(p.body, `""`, `"`), inert(name)) // see TestInert
 	}
 	last := rows[len(rows)-len(evil)-1]
 	if last[4] != "Émile, \"the\" one" || last[3] != "booked" || last[9] == "" || last[10] != "1" {
