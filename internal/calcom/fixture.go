@@ -49,7 +49,7 @@ func (f *fixture) value(name string, chosen bool) error {
 	}
 	switch token.Kind() {
 	case '"':
-		return f.enc.WriteToken(jsontext.String(f.text(name, token.String())))
+		return f.enc.WriteToken(jsontext.String(f.text(name, token.String(), chosen)))
 	case '0':
 		if keptNumbers[name] {
 			return f.enc.WriteToken(token)
@@ -97,12 +97,17 @@ func (f *fixture) name(name string, chosen bool) string {
 	return fmt.Sprintf("name%d", f.number("name", name))
 }
 
-func (f *fixture) text(name, value string) string {
+// text replaces a text unless it is Cal.com's own. A time that a visitor answered is
+// theirs: it may be when they were born.
+func (f *fixture) text(name, value string, chosen bool) string {
 	if uid, own := strings.CutSuffix(value, "@Cal.com"); own && name == "iCalUID" { // it follows from the uid
-		return f.text("uid", uid) + "@Cal.com"
+		return f.text("uid", uid, chosen) + "@Cal.com"
 	}
 	for _, k := range textKinds {
 		if k.is(name, value) {
+			if k.as == "" && chosen && isTime(name, value) {
+				continue
+			}
 			if k.as == "" {
 				return value
 			}
@@ -129,8 +134,8 @@ var textKinds = []struct {
 	as string
 }{
 	{func(_, v string) bool { return v == "" || v == redacted }, ""},
-	{func(name, v string) bool { return keptTexts[name] && len(v) <= 60 && !strings.Contains(v, "@") }, ""},
-	{func(_, v string) bool { _, err := time.Parse(time.RFC3339, v); return err == nil }, ""},
+	{func(name, v string) bool { return keptTexts[name] && word.MatchString(v) }, ""},
+	{isTime, ""},
 	{func(_, v string) bool { return integration.MatchString(v) }, ""},
 	{func(name, _ string) bool { return name == CarriedName }, "reference%d"},
 	{func(_, v string) bool { return address.MatchString(v) }, "person%d@example.com"},
@@ -138,7 +143,12 @@ var textKinds = []struct {
 	{func(_, v string) bool { return strings.Contains(v, "://") }, "https://example.com/%d"},
 }
 
+func isTime(_, v string) bool { _, err := time.Parse(time.RFC3339, v); return err == nil }
+
 var (
+	// word is a word of Cal.com's: a trigger, a zone such as America/Port-au-Prince or
+	// Etc/GMT+5, a language, a version. Browsers send zone and language, and they could hold anything.
+	word        = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/+-]{0,59}$|^20[0-9]{2}-[0-9]{2}-[0-9]{2}$`)
 	integration = regexp.MustCompile(`^integrations:[a-z0-9_:]{1,40}$`)
 
 	address = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)

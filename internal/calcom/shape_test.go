@@ -148,6 +148,20 @@ func TestFixtureKeepsWhatBelongsTogether(t *testing.T) {
 	if string(x) != string(y) {
 		t.Errorf("%s\nwant %s", x, y)
 	}
+	// What a visitor answered is theirs, whatever it looks like.
+	got, err = calcom.Fixture([]byte(`{"timeZone":"Europe/Berlin","payload":{"startTime":"2026-11-28T09:00:00Z","attendees":[{"timeZone":"Dana Reyes, 4 Mill Lane","locale":"+44 20 7946 0958"}],
+		"responses":{"born":{"value":"1987-05-01T00:00:00Z"},"notes":"1987-05-01T00:00:00Z","status":"divorced","length":7},"metadata":{"timeZone":"Dana","born":"1987-05-01T00:00:00Z"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, theirs := range []string{"1987", "Dana", "Mill", "7946", "divorced"} {
+		if strings.Contains(string(got), theirs) {
+			t.Errorf("%s stands in %s", theirs, got)
+		}
+	}
+	if !strings.Contains(string(got), "Europe/Berlin") || !strings.Contains(string(got), "2026-11-28T09:00:00Z") {
+		t.Errorf("%s", got)
+	}
 	for _, body := range []string{"", "[1]", `{"a":`, "text", strings.Repeat(`{"a":`, 200)} {
 		if got, err := calcom.Fixture([]byte(body)); err == nil {
 			t.Errorf("%.20q: %s", body, got)
