@@ -26,6 +26,10 @@ type Field struct {
 // what a site's event types ask and use, so a field that is new before says nothing.
 const LearnedAfter = 20
 
+// MaxFields is how many fields are known of a site's trigger at most. Cal.com's own
+// bodies have a tenth of that: who makes up names without end is not remembered.
+const MaxFields = 2000
+
 // Learn compares a body with what is known of its trigger's bodies. It returns the
 // fields that are to be kept anew, sorted by path, and what changed, in words; nothing
 // changes while it is still learned. usual tells of paths and kinds that Cal.com is
@@ -34,9 +38,15 @@ const LearnedAfter = 20
 // What changed once is known from then on, so that it is told once.
 func Learn(known map[string]Field, body Shape, usual func(path, kind string) bool) (learned []Field, changes []string) {
 	told := func(path string) bool { return known[parentOf(path)].Objects >= LearnedAfter }
+	free := MaxFields - len(known)
 	for _, path := range slices.Sorted(maps.Keys(body)) {
 		kind := body[path]
 		f, ok := known[path]
+		if !ok {
+			if free--; free < 0 {
+				continue
+			}
+		}
 		before := f
 		f.Path, f.Kinds = path, slices.Clone(f.Kinds)
 		switch {

@@ -89,3 +89,32 @@ func TestLearningEnds(t *testing.T) {
 		}
 	}
 }
+
+// However many names a sender makes up, what is known of a trigger has an end, and what
+// was known before it is watched as before.
+func TestKnownFieldsAreBounded(t *testing.T) {
+	known, told := map[string]Field{}, 0
+	learn := func(body Shape) []string {
+		learned, changes := Learn(known, body, func(string, string) bool { return false })
+		for _, f := range learned {
+			known[f.Path] = f
+		}
+		return changes
+	}
+	for range LearnedAfter {
+		learn(Shape{"": "object", "uid": "text"})
+	}
+	for i := range 100 {
+		body := Shape{"": "object", "uid": "text"}
+		for j := range 100 {
+			body[fmt.Sprintf("f%d_%d", i, j)] = "text"
+		}
+		told += len(learn(body))
+	}
+	if len(known) > MaxFields || told > 2*MaxFields {
+		t.Errorf("%d fields are known, and %d changes were told", len(known), told)
+	}
+	if got := learn(Shape{"": "object", "uid": "number"}); !slices.Contains(got, "uid was text and is number") {
+		t.Errorf("what changed is not told any more: %v", got)
+	}
+}
