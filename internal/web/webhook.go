@@ -100,9 +100,9 @@ func (s *Server) receiveWebhook(w http.ResponseWriter, r *http.Request) {
 	case !errors.As(err, &refusal):
 		s.accept(ctx, w, kept, body, event)
 	case errors.Is(refusal, handoff.ErrUnverified):
-		s.distrust(ctx, w, r, kept, body, refusal)
+		s.distrust(ctx, w, r, kept, d, refusal)
 	default:
-		s.refuse(ctx, w, kept, body, refusal)
+		s.refuse(ctx, w, kept, d, refusal)
 	}
 }
 
@@ -157,13 +157,13 @@ func (s *Server) accept(ctx context.Context, w http.ResponseWriter, d handoff.De
 }
 
 // refuse keeps what Cal.com signed and we could not read, and says so.
-func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, body []byte, refusal *calcom.Refusal) {
+func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.Delivery, came calcom.Delivery, refusal *calcom.Refusal) {
 	if !s.waiting.take() {
 		s.comeAgain(w)
 		return
 	}
 	defer s.waiting.leave()
-	d.Trigger, d.Body, d.Sealed = refusal.Trigger, calcom.Redact(body), s.seal(d.Site, body)
+	d.Trigger, d.Body, d.Sealed = refusal.Trigger, calcom.Redact(came.Body), s.seal(d.Site, came)
 	if err := s.Store.KeepNotUnderstood(ctx, d, refusal.Reason, refusal.Detail); err != nil {
 		s.notKept(w, d.Site, err)
 		return
@@ -178,7 +178,7 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, d handoff.De
 // distrust keeps what proved nothing, or, of who sends too much of it, only the
 // number. The answer names no more than a stranger may know; the failure queue
 // says the rest.
-func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Request, d handoff.Delivery, body []byte, refusal *calcom.Refusal) {
+func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Request, d handoff.Delivery, came calcom.Delivery, refusal *calcom.Refusal) {
 	if !s.forgers.take() {
 		s.comeAgain(w)
 		return
@@ -188,7 +188,7 @@ func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if s.forgeryLimit.OnLimit(w, r, forger(d)) || s.siteForgeryLimit.OnLimit(w, r, d.Site) {
 		err = s.Store.CountUnverified(ctx, d)
 	} else {
-		d.Body, d.Sealed = calcom.Redact(body), s.seal(d.Site, body)
+		d.Body, d.Sealed = calcom.Redact(came.Body), s.seal(d.Site, came)
 		err = s.Store.KeepUnverified(ctx, d, refusal.Reason, refusal.Detail)
 	}
 	if err != nil {
@@ -200,23 +200,31 @@ func (s *Server) distrust(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // seal encrypts a body that could not be read, so that it can be read again once its
 // reason is gone; what is shown of it has lost what its signature covers. One that is
-// larger than any of Cal.com's is not kept whole.
-func (s *Server) seal(site string, body []byte) []byte {
-	if len(body) > smallBody {
+// larger than any of Cal.com's is not kept whole. Its version stands before it, since that
+// says how it is to be read.
+func (s *Server) seal(site string, d calcom.Delivery) []byte {
+	if len(d.Body) > smallBody {
 		return nil
 	}
-	return s.Keys.Seal(site, body)
+	return s.Keys.Seal(site, append([]byte(header(d.Version, maxVersion)+"\n"), d.Body...))
 }
+
+// maxVersion is longer than any version of Cal.com's, in bytes.
+const maxVersion = 100
 
 // Reader opens deliveries of the site that were kept sealed, with the secrets of the
 // moment, as if they came now.
 func (s *Site) Reader(keys handoff.Keys, now func() time.Time) store.Reader {
 	return func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
-		body, err := keys.Unseal(s.ID, d.Sealed)
+		plain, err := keys.Unseal(s.ID, d.Sealed)
+		version, body, whole := bytes.Cut(plain, []byte("\n"))
+		if err == nil && !whole {
+			err = handoff.ErrInvalid
+		}
 		if err != nil {
 			return d, handoff.Event{}, fmt.Errorf("the body was sealed with another reference key: %w", err)
 		}
-		event, err := calcom.Open(s.trust(now()), calcom.Delivery{Body: body, Signature: d.Signature, ContentType: d.ContentType})
+		event, err := calcom.Open(s.trust(now()), calcom.Delivery{Body: body, Signature: d.Signature, ContentType: d.ContentType, Version: string(version)})
 		if err != nil {
 			return d, handoff.Event{}, err
 		}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -620,4 +621,43 @@ func TestHeadersAreText(t *testing.T) {
 	if err != nil || len(f.Received) != 1 || !utf8.ValidString(f.Received[0].ContentType) {
 		t.Errorf("%+v, %v", f.Received, err)
 	}
+}
+
+// What could not be believed is read again as it came: under the version that it said,
+// which no signature covers.
+func TestReadAgainUnderItsVersion(t *testing.T) {
+	in := newInstall(t)
+	dana, ref := in.lead("brightwater", "f1", "Dana", "dana@example.com")
+	body := fixtures(t, ref, ref)[0].body
+	const late = "the secret that was entered late, 32 characters"
+	other := bytes.Replace(body, []byte("8mWdT2kQe4RfYpX1sLhC9v"), []byte("9mWdT2kQe4RfYpX1sLhC9v"), -1)
+	for _, c := range []struct {
+		body    []byte
+		version string
+	}{{body, "2030-01-01"}, {other, "2021-10-20"}} {
+		if got := in.deliver("brightwater", c.body, sign(late, c.body), "X-Cal-Webhook-Version", c.version); got != 401 {
+			t.Fatal(got)
+		}
+	}
+	in.newSecret = late
+	read := in.sites[0].Reader(in.keys, func() time.Time { return in.now })
+	open, err := in.db.Failures(t.Context(), store.FailureFilter{})
+	if err != nil || len(open) != 2 {
+		t.Fatal(open, err)
+	}
+	refused := 0
+	for _, f := range open {
+		err := in.db.ReadAgain(t.Context(), handoff.CommandLine, "brightwater", f.ID, read)
+		var refusal *calcom.Refusal
+		if errors.As(err, &refusal) && refusal.Reason == handoff.UnknownVersion {
+			refused++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	in.work()
+	if refused != 1 {
+		t.Errorf("%d of an unknown version were refused", refused)
+	}
+	wantStage(t, in.read(dana), "booked", "9mWdT2kQe4RfYpX1sLhC9v accepted")
 }
