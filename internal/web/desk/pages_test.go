@@ -152,6 +152,33 @@ func TestErrorsSayWhatToDoAndNothingInternal(t *testing.T) {
 	lacks(t, p.body, "sql", "closed", "unavailable")
 }
 
+// What no database keeps as text, PostgreSQL refuses with an error that is no answer and
+// fills a log.
+func TestWhatIsNoTextIsNotAsked(t *testing.T) {
+	v := newBench(t).signedIn()
+	for _, path := range []string{
+		"/desk/failures/%ff", "/desk/failures/fail_%00", "/desk/failures/%ff/body.json", "/desk/statements/brightwater%00/2026-11-28",
+		"/desk/failures?uid=%ff", "/desk/failures?site=%00", "/desk/audit?actor=%ff", "/desk/?q=%ff",
+	} {
+		if p := v.get(path); p.status != 400 {
+			t.Errorf("%s: %d", path, p.status)
+		}
+	}
+	for path, form := range map[string]url.Values{
+		"/desk/failures/dismissed":       {"site": {"brightwater"}, "id": {"fail_\xff"}},
+		"/desk/failures/x/resolutions":   {"remedy": {"dismiss"}, "note": {"\x00"}},
+		"/desk/resolutions/res_%ff/undo": {"site": {"brightwater"}},
+		"/desk/resolutions/res_x/undo":   {"site": {"\x00"}},
+		"/desk/views/delete":             {"view": {"\xff"}},
+		"/desk/people/remove":            {"email": {"a\x00"}, "sure": {"1"}},
+		"/desk/account/sessions/end":     {"id": {"\xff"}},
+	} {
+		if p := v.post(path, form); p.status != 400 {
+			t.Errorf("%s: %d", path, p.status)
+		}
+	}
+}
+
 // What visitors and strangers write is shown as they wrote it, and does nothing.
 func TestHostileTextIsEscaped(t *testing.T) {
 	b := newBench(t)

@@ -3,9 +3,13 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/httprate"
 
@@ -72,11 +76,34 @@ type handler func(http.ResponseWriter, *http.Request) error
 func (d *Desk) session(next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
-		if err := next(w, r); err != nil {
+		err := asksInText(r)
+		if err == nil {
+			err = next(w, r)
+		}
+		if err != nil {
 			d.fail(w, r, err)
 		}
 	})
 }
+
+// asksInText returns ErrInvalid for an address that says what no database keeps as text.
+func asksInText(r *http.Request) error {
+	if !isText(r.URL.Path) {
+		return fmt.Errorf("address: %w", handoff.ErrInvalid)
+	}
+	return allText(r.URL.Query())
+}
+
+func allText(v url.Values) error {
+	for _, values := range v {
+		if slices.ContainsFunc(values, func(s string) bool { return !isText(s) }) {
+			return fmt.Errorf("it is no text: %w", handoff.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // An operator is who is signed in.
 type operator struct {

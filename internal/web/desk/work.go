@@ -17,7 +17,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, fmt.Errorf("form: %w: %w", handoff.ErrInvalid, err)
 	}
-	return r.PostForm, nil
+	return r.PostForm, allText(r.PostForm)
 }
 
 // leadForm reads a form about a lead, which names the lead's site.
