@@ -75,6 +75,9 @@ func ParseFailureID(s string) (FailureID, error) {
 	return FailureID(s), nil
 }
 
+// CheckActID returns ErrInvalid for what is not the ID of a row of the audit log.
+func CheckActID(s string) error { return checkID("act", s) }
+
 // clip cuts s for a message.
 func clip(s string, n int) string {
 	if len(s) <= n {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -628,10 +629,11 @@ func TestProblems(t *testing.T) {
 		"/failures?cursor=YQ":                                         `"parameter":"cursor"`,
 		"/failures?cursor=eHx5fHo":                                    `"parameter":"cursor"`,
 		"/audit?cursor=YQ":                                            `"parameter":"cursor"`,
-		"/failures?state=closed":                                      "open, all",
-		"/failures?kind=other":                                        "delivery, event, site",
-		"/sites?x=1":                                                  "there are: none",
-		"/leads?a=1&b=2":                                              `"parameter":"b"`,
+		"/audit?cursor=" + base64.RawURLEncoding.EncodeToString([]byte("act_"+strings.Repeat("\xff", 26))): `"parameter":"cursor"`,
+		"/failures?state=closed": "open, all",
+		"/failures?kind=other":   "delivery, event, site",
+		"/sites?x=1":             "there are: none",
+		"/leads?a=1&b=2":         `"parameter":"b"`,
 	} {
 		c.get(path).problem(400, "invalid-parameter", says)
 	}

@@ -276,7 +276,7 @@ func (a *API) listAudit(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if mark[0] != "" && (len(mark[0]) != len("act_")+26 || !strings.HasPrefix(mark[0], "act_")) {
+	if mark[0] != "" && handoff.CheckActID(mark[0]) != nil {
 		return answer{}, badCursor
 	}
 	found, err := a.Store.Audit(c, store.AuditFilter{
