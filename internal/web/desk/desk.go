@@ -117,9 +117,11 @@ type Desk struct {
 	decoy        string // hash of no operator's password: the work for unknown ones
 	sources      *httprate.RateLimiter
 	asks         *httprate.RateLimiter
-	failed       httprate.LimitCounter                   // wrong passwords of each account
-	pause        func(context.Context, time.Duration)    // of a slow account
-	compare      func(hash, password string) (same bool) // VerifyPassword, counted in tests
+	failed       httprate.LimitCounter                                   // wrong passwords of each account
+	pause        func(context.Context, time.Duration)                    // of a slow account
+	compare      func(hash, password string) (same bool)                 // VerifyPassword, counted in tests
+	note         func(context.Context, handoff.Actor, handoff.Act) error // Store.Note, slow in tests
+	notes        sync.WaitGroup                                          // acts that are written behind an answer
 	handler      http.Handler
 }
 
@@ -145,7 +147,7 @@ func New(c Config) (*Desk, error) {
 	if c.Host == nil {
 		c.Host = func(r *http.Request) string { return r.Host }
 	}
-	d := &Desk{Config: c, hides: hides, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword}
+	d := &Desk{Config: c, hides: hides, sites: make(map[string]Site, len(c.Sites)), pause: pause, compare: VerifyPassword, note: c.Store.Note}
 	for i, s := range c.Sites {
 		if _, twice := d.sites[s.ID]; twice || s.ID == "" {
 			return nil, fmt.Errorf("desk: site %q has no ID of its own: %w", s.ID, handoff.ErrInvalid)
@@ -170,7 +172,10 @@ func New(c Config) (*Desk, error) {
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
 
 // Close ends the open streams, so that a server can shut down.
-func (d *Desk) Close() { d.streams.close() }
+func (d *Desk) Close() {
+	d.streams.close()
+	d.notes.Wait()
+}
 
 // routes is every address there is, beside the assets.
 func (d *Desk) routes() []route {

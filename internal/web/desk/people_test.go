@@ -30,6 +30,7 @@ func (b *bench) fromAgent(agent string) *visitor {
 
 func (b *bench) acts() (out []string) {
 	b.t.Helper()
+	b.desk.notes.Wait()
 	all, err := b.db.Audit(b.t.Context(), store.AuditFilter{})
 	b.must(err)
 	for _, a := range slices.Backward(all) {

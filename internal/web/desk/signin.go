@@ -31,6 +31,9 @@ const (
 
 const maxSignInForm = 16 << 10 // bytes
 
+// noteTime is how long it may take to write down that somebody was refused.
+const noteTime = 10 * time.Second
+
 type signInPage struct {
 	frame
 	Email   string
@@ -120,7 +123,14 @@ func (d *Desk) refused(ctx context.Context, name, operator string) error {
 	if n > 1 {
 		what = strconv.Itoa(n) + " wrong passwords within a quarter of an hour"
 	}
-	return d.Store.Note(ctx, stranger, handoff.Act{Action: "session.refused", Subject: operator, Detail: what})
+	d.notes.Go(func() { // behind the answer, whose time would tell that the address is an operator's
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+		defer cancel()
+		if err := d.note(ctx, stranger, handoff.Act{Action: "session.refused", Subject: operator, Detail: what}); err != nil {
+			d.Log.Error("desk: a wrong password was not written down", "err", err)
+		}
+	})
+	return nil
 }
 
 // stranger is who is not signed in, as the audit log has it.

@@ -95,6 +95,31 @@ func TestUnknownOperatorCostsTheSameWork(t *testing.T) {
 	}
 }
 
+// That a wrong password was one of an operator is written down behind the answer: who
+// waits for it could tell by the time whose addresses are operators'.
+func TestARefusalDoesNotWaitForTheDisk(t *testing.T) {
+	b := newBench(t)
+	disk := make(chan struct{})
+	b.desk.note = func(ctx context.Context, by handoff.Actor, a handoff.Act) error {
+		<-disk
+		return b.db.Note(ctx, by, a)
+	}
+	answered := make(chan int)
+	go func() { answered <- b.visitor().post("/desk/sign-in", form(email, "wrong password", "")).status }()
+	select {
+	case status := <-answered:
+		if status != 422 {
+			t.Errorf("answered %d", status)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for the disk")
+	}
+	close(disk)
+	if acts := b.acts(); !strings.HasPrefix(acts[len(acts)-1], "session.refused") {
+		t.Errorf("not written down: %q", acts)
+	}
+}
+
 func TestPasswords(t *testing.T) {
 	for _, tt := range []struct {
 		password string
