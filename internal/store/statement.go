@@ -119,8 +119,13 @@ func named(ctx context.Context, tx *txn, site string, uids []string) error {
 }
 
 // failForeign opens the failure of a booking of another event type that carries a
-// reference of ours: it may be a lead's, and is not believed to be.
+// reference of ours: it may be a lead's, and is not believed to be. What a person
+// dismissed does not come back with the next sweep.
 func (db *DB) failForeign(ctx context.Context, tx *txn, site string, o *handoff.Observation) error {
+	dismissed, err := exists(ctx, tx, `SELECT 1 FROM failures WHERE site = $1 AND uid = $2 AND uid <> '' AND remedy = 'dismiss' AND reason = $3`, site, o.UID, handoff.OtherEventType)
+	if err != nil || dismissed {
+		return err
+	}
 	return db.failOnce(ctx, tx, failure{Failure: handoff.Failure{
 		Site: site, Kind: handoff.FailedEvent, Reason: handoff.OtherEventType, Booking: handoff.BookingKey{UID: o.UID}, ReceivedAt: db.now(), Deliveries: 1,
 		Detail: fmt.Sprintf("event type %d", o.EventType),

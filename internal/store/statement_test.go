@@ -339,6 +339,38 @@ func TestOthersBookings(t *testing.T) {
 	})
 }
 
+// What a person said of another event type's booking holds, however often Cal.com's list
+// shows it again, until they take it back.
+func TestAnotherEventTypeIsDismissedForGood(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		dana := db.submit("f1", "Dana")
+		found := store.Swept{Last: db.now(), Observations: []handoff.Observation{db.made("with-reference", 8, db.now(), dana.ID)}}
+		db.swept(found)
+		list := db.waiting()
+		if len(list) != 1 {
+			t.Fatalf("%+v", list)
+		}
+		r, err := db.Dismiss(t.Context(), priya, site, []handoff.FailureID{list[0].ID}, "")
+		db.must(err)
+		for range 2 {
+			db.pass(time.Hour)
+			db.swept(found)
+			db.work()
+		}
+		if list := db.waiting(); len(list) != 0 {
+			t.Errorf("it came back: %+v", list)
+		}
+		if s := db.statement(); s.Count(handoff.AccountOtherType) != 1 || s.Count(handoff.AccountOpen) != 0 {
+			t.Error(s.Sentence())
+		}
+		db.must(db.Undo(t.Context(), priya, site, r.ID))
+		db.swept(found)
+		if again := db.waiting(); len(again) != 1 || again[0].ID != list[0].ID {
+			t.Errorf("taken back: %+v", again)
+		}
+	})
+}
+
 // A booking is listed once, however often its event type comes to a service and leaves it.
 func TestBookingComesAndGoes(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
