@@ -204,6 +204,13 @@ func (db *DB) BeginCeremony(ctx context.Context, c Ceremony) (token string, err 
 // The error is ErrNotFound if there is none of this token and session.
 func (db *DB) EndCeremony(ctx context.Context, token, session string) (c Ceremony, err error) {
 	c.Session = session
+	begun, err := exists(ctx, db.read, `SELECT 1 FROM ceremonies WHERE id = $1`, hashToken(token)) // strangers make tokens up
+	if err != nil {
+		return c, unavailable(err)
+	}
+	if !begun {
+		return c, fmt.Errorf("ceremony: %w", handoff.ErrNotFound)
+	}
 	err = db.tx(ctx, func(tx *txn) error {
 		err := tx.QueryRowContext(ctx, `DELETE FROM ceremonies WHERE id = $1 AND session = $2 AND expires_at > $3 RETURNING doc`,
 			hashToken(token), session, stamp{db.now()}).Scan(&c.Doc)

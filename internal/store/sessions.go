@@ -148,6 +148,13 @@ func (db *DB) Sessions(ctx context.Context, email string) ([]Session, error) {
 
 // LeaveSession ends the session of a token: its operator signs out.
 func (db *DB) LeaveSession(ctx context.Context, token string) error {
+	open, err := exists(ctx, db.read, `SELECT 1 FROM sessions WHERE id = $1`, hashToken(token)) // strangers make tokens up
+	if err != nil {
+		return unavailable(err)
+	}
+	if !open {
+		return nil
+	}
 	return db.tx(ctx, func(tx *txn) error {
 		var email string
 		err := tx.QueryRowContext(ctx, `DELETE FROM sessions WHERE id = $1 RETURNING email`, hashToken(token)).Scan(&email)

@@ -624,3 +624,34 @@ func TestPeopleAreInTheAuditLog(t *testing.T) {
 		}
 	})
 }
+
+// Strangers send cookies of their own making: they are looked up, and nobody who writes
+// waits for them.
+func TestMadeUpTokensWriteNothing(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		release, held, done := make(chan struct{}), make(chan struct{}), make(chan error)
+		var given store.Answer
+		ctx := store.WithWrite(t.Context(), store.Write{}, func(*handoff.Act) store.Answer { // while a transaction has the writer
+			close(held)
+			<-release
+			return store.Answer{}
+		}, &given)
+		go func() { done <- h.Note(ctx, owner, handoff.Act{Action: "test.slow"}) }()
+		<-held
+		stuck := time.AfterFunc(5*time.Second, func() {
+			t.Error("they wait for the writer")
+			close(release)
+		})
+		for _, token := range []string{"", "made up"} {
+			_, err := h.EndCeremony(t.Context(), token, "")
+			h.refuses(handoff.ErrNotFound, err, "a ceremony")
+			if err := h.LeaveSession(t.Context(), token); err != nil {
+				t.Error(err)
+			}
+		}
+		if stuck.Stop() {
+			close(release)
+		}
+		h.must(<-done)
+	})
+}
