@@ -114,7 +114,8 @@ type Desk struct {
 	hashing chan struct{} // one place for each password that may be hashed now
 	// hashingKnown is a place beside those, for browsers that are known.
 	hashingKnown chan struct{}
-	decoy        string // hash of no operator's password: the work for unknown ones
+	asking       chan struct{} // one for each stranger whose passkey is asked for now
+	decoy        string        // hash of no operator's password: the work for unknown ones
 	sources      *httprate.RateLimiter
 	asks         *httprate.RateLimiter
 	failed       httprate.LimitCounter                                   // wrong passwords of each account

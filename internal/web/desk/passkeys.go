@@ -350,6 +350,7 @@ func (d *Desk) removePasskey(w http.ResponseWriter, r *http.Request) error {
 // askToSignIn begins a sign-in with a passkey, which tells us who it is.
 //
 //	429  too many attempts from this source
+//	503  too many at once
 func (d *Desk) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	auth, _, err := d.webAuthn(r)
 	if err != nil {
@@ -358,6 +359,11 @@ func (d *Desk) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	if d.asks.OnLimit(w, r, d.Source(r)) {
 		return writeJSON(w, http.StatusTooManyRequests, map[string]string{"problem": "There were too many attempts from your network. Wait five minutes, then try again."})
 	}
+	leave, err := enter(r.Context(), d.asking)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	options, session, err := auth.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return err

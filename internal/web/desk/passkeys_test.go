@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -522,6 +523,25 @@ func TestWherePasskeysAre(t *testing.T) {
 		t.Errorf("asked where there are none: %d", status)
 	}
 	lacks(t, b.visitor().page("/desk/sign-in"), "passkey")
+}
+
+// What strangers can have written in the store at once has a bound, from however many
+// addresses they come.
+func TestTooManyPasskeysAtOnce(t *testing.T) {
+	b := keyed(t)
+	for range maxAsking {
+		b.desk.asking <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, "POST", signInPath+"/ask", nil)
+	if err := b.desk.askToSignIn(httptest.NewRecorder(), r); !errors.Is(err, errBusy) {
+		t.Errorf("without a place: %v", err)
+	}
+	<-b.desk.asking
+	if status := b.visitor().sends(signInPath+"/ask", map[string]any{}, nil); status != 200 || len(b.desk.asking) != maxAsking-1 {
+		t.Errorf("with one: %d, and %d are taken", status, len(b.desk.asking))
+	}
 }
 
 // Who signs in with a passkey again and again has to wait.

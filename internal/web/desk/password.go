@@ -119,21 +119,30 @@ var maxHashing = max(1, runtime.NumCPU())
 // is busy.
 const hashWait = 5 * time.Second
 
+// enter takes a place, and waits for one as long as a sign-in may. The error is errBusy.
+func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, hashWait)
+	defer cancel()
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+}
+
 // verify checks a password in its turn, or in that of browsers that are known. Whatever is wrong with the hash or the
 // password, the work is the same, so that the time tells nothing.
 func (d *Desk) verify(ctx context.Context, known bool, hash, password string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, hashWait)
-	defer cancel()
 	places := d.hashing
 	if known {
 		places = d.hashingKnown
 	}
-	select {
-	case places <- struct{}{}:
-		defer func() { <-places }()
-	case <-ctx.Done():
-		return false, errBusy
+	leave, err := enter(ctx, places)
+	if err != nil {
+		return false, err
 	}
+	defer leave()
 	can := len(password) <= MaxPassword
 	if _, err := parseHash(hash); err != nil {
 		can = false

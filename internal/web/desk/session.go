@@ -25,6 +25,7 @@ const sessionTouch = time.Minute
 func (d *Desk) secure() {
 	d.decoy = newDecoy()
 	d.hashing, d.hashingKnown = make(chan struct{}, maxHashing), make(chan struct{}, 1)
+	d.asking = make(chan struct{}, maxAsking)
 	d.sources = httprate.NewRateLimiter(maxSignIns, signInWindow,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
 	d.asks = httprate.NewRateLimiter(maxAsks, signInWindow,

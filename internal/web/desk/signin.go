@@ -22,6 +22,7 @@ import (
 const (
 	maxSignIns   = 20
 	maxAsks      = 60 // sign-ins with a passkey, which nobody can guess
+	maxAsking    = 4  // of those at once: each is a write, and nobody else may wait long for the disk
 	signInWindow = 5 * time.Minute
 	slowAfter    = 5 // wrong passwords of one account
 	slowWindow   = 15 * time.Minute
