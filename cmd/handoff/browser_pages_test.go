@@ -81,6 +81,7 @@ func everyPage(t *testing.T, h *house) []look {
 		t.Fatal(err)
 	}
 	h.yesterday(t)
+	h.visits(t)
 	invitation := h.people(t)
 	waiting := h.waitsFor(t, handoff.NoReference)
 	state := func(s string) string { return `document.getElementById("booked").dataset.state === "` + s + `"` }
@@ -110,6 +111,7 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "privacy", address: "/privacy"},
 		{name: "not-found", address: "/no-such-page", do: func(b *tab) { b.expect("404 (Not Found)") }},
 		{name: "desk-today", address: "/desk/"},
+		{name: "desk-numbers", address: "/desk/numbers"},
 		{name: "desk-sites", address: "/desk/sites"},
 		{name: "desk-site", address: "/desk/sites/" + h.siteID},
 		{name: "desk-leads", address: "/desk/leads"},
@@ -161,6 +163,28 @@ func (h *house) yesterday(t *testing.T) {
 		Site: h.siteID, Service: "boiler-replacement", Form: "yesterday", Name: "Wilhelmina Featherstonehaugh-Cholmondeley",
 		Email: "wilhelmina.featherstonehaugh@cholmondeley.example", Phone: "+44 20 7946 0991",
 	}, handoff.DefaultPipeline()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// visits counts some of the last days.
+func (h *house) visits(t *testing.T) {
+	t.Helper()
+	for day := range 20 {
+		at := time.Now().AddDate(0, 0, -day).Format(time.DateOnly)
+		for n := range 10 + day*7%13 {
+			source := []string{"google", "newsletter", handoff.DirectSource, "bing"}[n%4]
+			h.db.Tally(store.Tally{Site: h.siteID, Kind: store.TallyVisit, At: at, Source: source})
+			if n%3 == 0 {
+				h.db.Tally(store.Tally{Site: h.siteID, Kind: store.TallyVisit, At: at, Service: "boiler-replacement", Source: source})
+			}
+			if n%5 == 0 {
+				h.db.Tally(store.Tally{Site: h.siteID, Kind: store.TallyStart, At: at, Service: "boiler-replacement", Source: source})
+			}
+		}
+	}
+	h.db.Tally(store.Tally{Site: h.siteID, Kind: store.TallyCalendar, At: time.Now().Format(time.DateOnly), Service: "boiler-replacement", Source: "newsletter"})
+	if err := h.db.KeepTallies(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -139,8 +139,8 @@ func readCounted(ctx context.Context, q querier, site string, f NumbersFilter, n
 
 func readSubmitted(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
 	rows, err := q.QueryContext(ctx, `
-		SELECT service, source, count(*) FROM leads WHERE site = $1 AND created_at >= $2 AND created_at < $3 GROUP BY service, source ORDER BY count(*) DESC LIMIT 5000`,
-		site, stamp{f.From}, stamp{f.To})
+		SELECT service || '', source || '', count(*) FROM leads WHERE site = $1 AND created_at >= $2 AND created_at < $3
+		GROUP BY service || '', source || '' ORDER BY count(*) DESC LIMIT 5000`, site, stamp{f.From}, stamp{f.To}) // by no index of their own
 	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
 		row := FunnelRow{}
 		if err := r.Scan(&row.Service, &row.Source, &row.N[StepSubmitted]); err != nil {
@@ -159,8 +159,8 @@ func readSubmitted(ctx context.Context, q querier, site string, f NumbersFilter,
 func readBooked(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
 	rows, err := q.QueryContext(ctx, `
 		SELECT l.service, l.source, l.created_at, firsts.first_at, firsts.met FROM (
-			SELECT lead_id, min(made_at) AS first_at, max(CASE WHEN outcome = 'met' THEN 1 ELSE 0 END) AS met
-			FROM bookings WHERE site = $1 AND made_at >= $2 AND made_at < $4 AND lead_id IS NOT NULL GROUP BY lead_id) firsts
+			SELECT lead_id || '' AS lead_id, min(made_at) AS first_at, max(CASE WHEN outcome = 'met' THEN 1 ELSE 0 END) AS met
+			FROM bookings WHERE site = $1 AND made_at >= $2 AND made_at < $4 AND lead_id || '' <> '' GROUP BY lead_id || '') firsts
 		CROSS JOIN leads l WHERE l.site = $1 AND l.id = firsts.lead_id AND (l.created_at >= $2 AND l.created_at < $3
 			OR firsts.first_at < $3 AND NOT EXISTS (SELECT 1 FROM bookings e WHERE e.site = $1 AND e.lead_id = l.id AND coalesce(e.made_at, e.made_at) < $2))`, // by no index of its own
 

@@ -122,5 +122,10 @@ func TestNumbersGoByIndexes(t *testing.T) {
 		if all := strings.Join(plans, "\n"); !strings.Contains(all, "bookings_of_lead") {
 			t.Errorf("a lead's earlier bookings are not looked for by the lead:\n%s", all)
 		}
+		for _, plan := range plans { // what is before the days is not read
+			if db.path != "" && (strings.Contains(plan, "bookings_of_lead (site=? AND lead_id>?)") || strings.Contains(plan, "leads_by_s")) {
+				t.Errorf("all of a site is read:\n%s", plan)
+			}
+		}
 	})
 }

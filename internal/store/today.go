@@ -127,11 +127,13 @@ func readWaiting(ctx context.Context, q querier, t *Today, _ TodayFilter) error 
 }
 
 // unbooked are the leads that stand where their form put them, have no booking, are not
-// to be reminded, and whose address has no newer lead.
+// to be reminded, and whose address has no newer lead; which are found by the address, by
+// no index of when they came.
 const unbooked = `
-	FROM leads l WHERE l.site = $1 AND l.stage = $2 AND l.created_at >= $3 AND l.created_at < $4 AND l.manual_stage IS NULL
+	FROM (SELECT id AS recent_id FROM leads WHERE site = $1 AND stage = $2 AND created_at >= $3 AND (created_at, id) < ($4, '') ORDER BY created_at DESC, id DESC LIMIT 5000) recent
+	CROSS JOIN leads l WHERE l.site = $1 AND l.id = recent_id AND l.manual_stage IS NULL
 		AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.site = l.site AND b.lead_id = l.id)
-		AND NOT EXISTS (SELECT 1 FROM leads o WHERE o.site = l.site AND lower(o.email) = lower(l.email) AND o.created_at > l.created_at)
+		AND NOT EXISTS (SELECT 1 FROM leads o WHERE o.site = l.site AND lower(o.email) = lower(l.email) AND coalesce(o.created_at, o.created_at) > l.created_at)
 		AND (l.created_at < $5
 			OR EXISTS (SELECT 1 FROM reminders r WHERE r.site = l.site AND r.lead_id = l.id AND r.number >= $6 AND r.state IN ('sent', 'refused', 'unknown'))
 			OR EXISTS (SELECT 1 FROM stops s WHERE s.site = l.site AND s.email = lower(l.email)))`
@@ -144,7 +146,7 @@ func (db *DB) readUnbooked(ctx context.Context, q querier, t *Today, f TodayFilt
 	args := []any{t.Site, f.Stage, stamp{f.UnbookedFrom}, stamp{f.UnbookedTo}, stamp{f.Over}, last}
 	rows, err := q.QueryContext(ctx, `
 		SELECT `+leadColumns+`,
-			(SELECT max(s.id) FROM submissions s WHERE s.site = l.site AND s.lead_id = l.id),
+			(SELECT s.id FROM submissions s WHERE s.site = l.site AND s.lead_id = l.id ORDER BY s.submitted_at DESC, s.id DESC LIMIT 1),
 			(SELECT coalesce(max(r.number), 0) FROM reminders r WHERE r.site = l.site AND r.lead_id = l.id AND r.state <> 'retry'),
 			CASE WHEN EXISTS (SELECT 1 FROM stops s WHERE s.site = l.site AND s.email = lower(l.email)) THEN 1 ELSE 0 END
 		`+unbooked+` ORDER BY l.created_at DESC, l.id DESC LIMIT $7`, append(args, TodayShown)...)

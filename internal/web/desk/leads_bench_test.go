@@ -36,6 +36,7 @@ func BenchmarkLeads(b *testing.B) {
 // compareLeads asks two desks for the same pages.
 func compareLeads(b *testing.B, small, large *crowd) {
 	for _, page := range []struct{ name, path string }{
+		{"today", "/desk/"},
 		{"list", "/desk/leads"},
 		{"list of a site", "/desk/leads?site=brightwater"},
 		{"stage", "/desk/leads?site=brightwater&stage=booked"},

@@ -71,7 +71,7 @@ type numbersPage struct {
 	Waits    chart
 	WaitRows []countRow
 	Causes   []causeRow
-	Failures bars
+	ByCause  bars
 }
 
 // A stepRow is one step of the way to a call.
@@ -384,5 +384,5 @@ func (p *numbersPage) fillFailures(opened []store.ReasonOpened) {
 		})
 		numbers = append(numbers, o.Opened)
 	}
-	p.Failures = newBars("failures", "Failures by cause", numbers)
+	p.ByCause = newBars("failures", "Failures by cause", numbers)
 }
