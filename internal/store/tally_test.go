@@ -107,6 +107,14 @@ func TestSigns(t *testing.T) {
 		if got := at(); !got.Equal(db.now()) {
 			t.Errorf("%s, want %s", got, db.now())
 		}
+		other, err := store.Open(t.Context(), db.url, store.Options{Now: db.now})
+		db.must(err)
+		defer other.Close()
+		other.Sign(site, "secret/a", first.Add(time.Second))
+		db.must(other.KeepTallies(t.Context()))
+		if got := at(); !got.Equal(db.now()) {
+			t.Errorf("another process took it back to %s", got)
+		}
 	})
 }
 

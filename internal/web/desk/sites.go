@@ -71,13 +71,12 @@ type sitePage struct {
 	frame
 	ID, Name, URL string
 	Zone          string
-	Owner         bool // who asks may see how it is set up
 	Health        []connection
 	Other         []alarm // open, and of none of these connections
 	Hours, Days   deliveries
-	Secrets       []secretRow
+	Secrets       []secretRow // for owners
 	Policies      []policyText
-	Settings      []SettingGroup
+	Settings      []SettingGroup // for owners
 	File          string
 }
 
@@ -136,11 +135,11 @@ func (d *Desk) sitePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := sitePage{
-		frame: f, ID: s.ID, Name: s.Name, URL: s.URL, Zone: zoneWords(s.TimeZone), Owner: f.May(handoff.RoleOwner),
+		frame: f, ID: s.ID, Name: s.Name, URL: s.URL, Zone: zoneWords(s.TimeZone),
 		Hours: d.byHour(s, v.Hours, now), Days: d.byDay(s, v.Hours, now), Policies: policies(s),
 	}
 	page.Health, page.Other = d.connections(s, v)
-	if page.Owner {
+	if f.May(handoff.RoleOwner) {
 		page.Secrets, page.Settings, page.File = d.secrets(s, v), s.Settings, s.File
 	}
 	return d.render(w, http.StatusOK, "site", page)
