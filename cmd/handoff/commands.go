@@ -70,11 +70,12 @@ func (f configFlag) storeOf(e *environment, site string, stage handoff.Stage) (*
 type demoCmd struct {
 	Data      string `help:"Folder of the install; kept. Otherwise a new one, removed at the end." type:"path"`
 	Listen    string `help:"Address of the site. Default: 127.0.0.1:8080, or any port if that is taken." placeholder:"ADDR"`
+	Guests    bool   `help:"Begin with some leads, one of which waits for a person." default:"true" negatable:""`
 	CalListen string `help:"Address of the stand-in. Default: 127.0.0.1:8090, or any port if that is taken." placeholder:"ADDR"`
 }
 
 func (c demoCmd) Run(e *environment) error {
-	return app.Demo{Dir: c.Data, Listen: c.Listen, CalListen: c.CalListen, Out: e.out, Log: e.log}.Run(e.ctx)
+	return app.Demo{Guests: c.Guests, Dir: c.Data, Listen: c.Listen, CalListen: c.CalListen, Out: e.out, Log: e.log}.Run(e.ctx)
 }
 
 type serveCmd struct{ configFlag }

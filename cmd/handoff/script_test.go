@@ -246,13 +246,14 @@ func (w *world) close() {
 	}
 }
 
-// demo starts "handoff demo" in $WORK/d and waits until it is open.
+// demo starts "handoff demo" in $WORK/d and waits until it is open. Nobody was there
+// before, unless it is called with --guests.
 func demo(c *call) error {
 	var env []string
 	if v := c.ts.Getenv("CAL_WEBHOOK_SECRET"); v != "" {
 		env = append(env, "CAL_WEBHOOK_SECRET="+v)
 	}
-	p, err := launch(c.work, "demo", env, append([]string{"demo", "--data", c.dir, "--listen", c.siteAddress, "--cal-listen", c.calAddress}, c.args...)...)
+	p, err := launch(c.work, "demo", env, append([]string{"demo", "--data", c.dir, "--listen", c.siteAddress, "--cal-listen", c.calAddress, "--no-guests"}, c.args...)...)
 	if err != nil {
 		return err
 	}

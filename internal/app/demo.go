@@ -28,6 +28,7 @@ type Demo struct {
 	Dir       string // where the install is; empty: a new folder that is removed at the end
 	Listen    string // of the site; empty: 127.0.0.1:8080, or any port if that is taken
 	CalListen string // of the stand-in for Cal.com; empty: 127.0.0.1:8090, or any
+	Guests    bool   // somebody was there before: a new install has some leads
 	Out       io.Writer
 	Log       *slog.Logger
 }
@@ -84,13 +85,22 @@ func (d Demo) Run(ctx context.Context) error {
 		return err
 	}
 	defer sim.Close()
+	var guests sync.WaitGroup
+	defer guests.Wait()
 	return d.serve(ctx, a, sim, calListener, func() {
+		if d.Guests {
+			guests.Go(func() { // beside it: the stand-in waits for our answers to its webhooks
+				if err := d.invite(ctx, a, sim); err != nil && ctx.Err() == nil {
+					d.Log.Warn("the demonstration begins without guests", "err", err)
+				}
+			})
+		}
 		fmt.Fprintf(d.Out, demoText, siteURL, siteURL, siteURL, demoOperator, password, calURL, filepath.Join(d.Dir, "handoff.yaml"))
 	})
 }
 
 const demoText = `
-Brightwater Plumbing is open. Book a call, then look at the desk:
+Brightwater Plumbing is open. Look at the desk, then book a call and watch it move:
 
   Site        %s/
   Form        %s/start/boiler-replacement
