@@ -347,8 +347,9 @@ func (s *simulation) check() {
 		}
 	}
 	s.t.Logf("%s: %d of %d leads right; statement: %d of %d accounted for: %v", s.engine(), len(s.leads)-wrong, len(s.leads), statement.Accounted, statement.Bookings, got)
-	if out, err := output(s.dir, "--log", "warn", "failures", "list", "--limit", "10000", "-c", s.config()); err != nil || strings.Contains(string(out), "body_changed") {
-		s.t.Errorf("bodies that are Cal.com's are told of as changed (%v)", err)
+	if out, err := output(s.dir, "--log", "warn", "failures", "list", "--limit", "10000", "--json", "-c", s.config()); err != nil || strings.Contains(string(out), `"body_changed"`) {
+		_, of, _ := strings.Cut(string(out), `"body_changed"`)
+		s.t.Errorf("bodies that are Cal.com's are told of as changed (%v): %.400s", err, of)
 	}
 	s.alive()
 	if err := s.server.stop(); err != nil {

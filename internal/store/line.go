@@ -206,7 +206,7 @@ const longestRest = 50 * time.Millisecond
 
 // unavailable marks an error of the database, unless it is one of handoff's.
 func unavailable(err error) error {
-	for _, ours := range []error{handoff.ErrNotFound, handoff.ErrInvalid, handoff.ErrForbidden, handoff.ErrConflict, handoff.ErrUnavailable} {
+	for _, ours := range []error{handoff.ErrNotFound, handoff.ErrInvalid, handoff.ErrUnverified, handoff.ErrForbidden, handoff.ErrConflict, handoff.ErrUnavailable} {
 		if errors.Is(err, ours) {
 			return err
 		}

@@ -395,6 +395,43 @@ func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 	return err
 }
 
+// MaxReadAgain is how many failures are read again at once.
+const MaxReadAgain = 200
+
+// ReadAllAgain does ReadAgain for the newest open failures of a site and reason, at most
+// MaxReadAgain, each for itself: after a secret was put right. It returns how many were
+// read, and how many that it looked at were not. The error is ErrInvalid for a reason of
+// which looking again changes nothing.
+func (db *DB) ReadAllAgain(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason, read Reader) (done, left int, err error) {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return 0, 0, err
+	}
+	list, err := db.Failures(ctx, FailureFilter{Sites: []string{site}, Reason: reason, Limit: MaxReadAgain})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, f := range list {
+		if !slices.Contains(f.Remedies(), handoff.Verify) {
+			return done, left, fmt.Errorf("%q is no remedy for %s: %w", handoff.Verify, reason, handoff.ErrInvalid)
+		}
+		refused := false
+		err := db.ReadAgain(ctx, by, site, f.ID, func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			d, event, err := read(d)
+			refused = err != nil
+			return d, event, err
+		})
+		switch {
+		case err == nil:
+			done++
+		case refused, errors.Is(err, handoff.ErrNotFound), errors.Is(err, handoff.ErrConflict): // as before, not kept whole, or somebody was before
+			left++
+		default:
+			return done, left, err
+		}
+	}
+	return done, left, nil
+}
+
 // sealedDelivery reads the delivery of a failure as it came.
 func sealedDelivery(ctx context.Context, tx *txn, site string, h settling) (handoff.Delivery, error) {
 	d := handoff.Delivery{Site: site, Digest: h.digest}

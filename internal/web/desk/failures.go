@@ -200,6 +200,7 @@ type failureListPage struct {
 	Rows     []failureRow
 	Many     bool   // failures of several sites are shown
 	Bulk     bool   // they can be dismissed together
+	Verify   bool   // and read again
 	Site     string // whose they are then
 	Seen     string // when they were read
 	Newest   string // address of the first page; empty on it
@@ -262,6 +263,7 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		page.Bulk = page.Bulk || row.Select
 		page.Rows = append(page.Rows, row)
 	}
+	page.Verify = page.Bulk && q.reason != "" && d.siteOf(page.Site).Read != nil && slices.Contains(found[0].Remedies(), handoff.Verify)
 	return d.render(w, http.StatusOK, "failure-list", page)
 }
 

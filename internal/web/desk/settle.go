@@ -160,6 +160,43 @@ func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// readManyAgain verifies again what waits for a reason, after a secret was put right.
+//
+//	303  done; to the list, which says how many were read
+//	400  a reason for which there is nothing to read again
+//	404  no such site
+func (d *Desk) readManyAgain(w http.ResponseWriter, r *http.Request) error {
+	v, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	site, err := d.as(r).site(handoff.RoleOperator, v.Get("site"))
+	if err != nil {
+		return err
+	}
+	if site.Read == nil {
+		return fmt.Errorf("site %s: nothing is read again: %w", site.ID, handoff.ErrInvalid)
+	}
+	reason := handoff.Reason(v.Get("reason"))
+	done, left, err := d.Store.ReadAllAgain(r.Context(), actorOf(r), site.ID, reason, site.Read)
+	if err != nil {
+		return err
+	}
+	to := url.Values{"reason": {string(reason)}, "site": {site.ID}, "read": {strconv.Itoa(done)}, "left": {strconv.Itoa(left)}}
+	http.Redirect(w, r, "/desk/failures?"+to.Encode(), http.StatusSeeOther)
+	return nil
+}
+
+// readWords say how many were read again.
+func readWords(v url.Values) string {
+	done, err := strconv.Atoi(v.Get("read"))
+	left, other := strconv.Atoi(v.Get("left"))
+	if err != nil || other != nil {
+		return ""
+	}
+	return fmt.Sprintf("Looked at again: %d were what Cal.com sent, and have taken their effect; %d were not, or cannot be read, and wait as before.", done, left)
+}
+
 // An undoForm offers to take back what was just done.
 type undoForm struct {
 	Site       string
@@ -178,6 +215,8 @@ func readUndo(v url.Values) undoForm {
 func doneSettling(v url.Values) string {
 	n, err := strconv.Atoi(v.Get("done"))
 	switch {
+	case v.Has("read"):
+		return readWords(v)
 	case err != nil:
 		return said[v.Get("done")]
 	case n == 1:

@@ -196,6 +196,49 @@ func TestVerifyingAgain(t *testing.T) {
 	}
 	contains(t, v.page(path+"?done=failure-verify"), "is what Cal.com sent", "read again by")
 
+	// Many at once: what is right is read, the rest waits as before.
+	b.n++
+	for n := range 3 {
+		b.must(b.db.KeepUnverified(t.Context(), handoff.Delivery{Site: "brightwater", Digest: fmt.Sprint("many", n), Signature: fmt.Sprint("wrong", n), Body: []byte(`{"a":1}`), Sealed: fmt.Append(nil, n), Source: "s", ReceivedAt: b.clock.now()}, handoff.SignatureWrong, ""))
+	}
+	b.desk.sites["brightwater"] = func(s Site) Site {
+		s.Read = func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			if string(d.Sealed) == "1" {
+				return d, handoff.Event{}, &calcom.Refusal{Reason: handoff.SignatureWrong}
+			}
+			id := "evt_many" + string(d.Sealed)
+			d.Body, d.Trigger = []byte(`{}`), "PING"
+			return d, handoff.Event{ID: id, Site: "brightwater", Trigger: "PING", Ignored: "ping"}, nil
+		}
+		return s
+	}(b.desk.sites["brightwater"])
+	lists := "/desk/failures?reason=signature_wrong&site=brightwater"
+	contains(t, v.page(lists), "Look at all of them again")
+	lacks(t, b.as(handoff.RoleViewer).page(lists), "Look at all of them again")
+	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", time.Hour))
+	form := url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}}
+	if got := b.as(handoff.RoleViewer).post("/desk/failures/read-again", form); got.status != 403 || b.waitsFor() != "no_reference signature_wrong signature_wrong signature_wrong" {
+		t.Errorf("a viewer: %d, %s", got.status, b.waitsFor())
+	}
+	for name, c := range map[string]struct {
+		form url.Values
+		want int
+	}{
+		"a reason that no look changes": {url.Values{"site": {"brightwater"}, "reason": {"no_reference"}}, 400},
+		"no site":                       {url.Values{"reason": {"signature_wrong"}}, 404},
+	} {
+		if got := v.post("/desk/failures/read-again", c.form); got.status != c.want {
+			t.Errorf("%s: %d, want %d", name, got.status, c.want)
+		}
+	}
+	got = v.post("/desk/failures/read-again", form)
+	if got.status != 303 || b.waitsFor() != "no_reference signature_wrong" {
+		t.Errorf("many: %d, %s", got.status, b.waitsFor())
+	}
+	contains(t, v.page(got.header.Get("Location")), "2 were what Cal.com sent", "1 were not")
+	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.SignatureWrong, time.Now().Add(time.Hour), ""))
+	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.NoReference, time.Now().Add(time.Hour), ""))
+
 	// Without a whole body there is nothing to verify; it can be dismissed.
 	b.unverified("cut")
 	path = failureAddress(b.only().ID)
