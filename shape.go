@@ -33,7 +33,8 @@ const MaxFields = 2000
 // Learn compares a body with what is known of its trigger's bodies. It returns the
 // fields that are to be kept anew, sorted by path, and what changed, in words; nothing
 // changes while it is still learned. usual tells of paths and kinds that Cal.com is
-// known to send now and then, which are no news.
+// known to send now and then, and, with an empty kind, of paths that it is known to leave
+// out; these are no news.
 //
 // What changed once is known from then on, so that it is told once.
 func Learn(known map[string]Field, body Shape, usual func(path, kind string) bool) (learned []Field, changes []string) {
@@ -76,7 +77,7 @@ func Learn(known map[string]Field, body Shape, usual func(path, kind string) boo
 		}
 		f.Sometimes = true
 		learned = append(learned, f)
-		if told(path) {
+		if told(path) && !usual(path, "") {
 			changes = append(changes, path+" is gone")
 		}
 	}

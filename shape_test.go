@@ -29,6 +29,7 @@ func TestLearn(t *testing.T) {
 		{"nothing is new", []string{plain}, plain, nil},
 		{"a field is new", []string{plain}, plain + ", team text", []string{"team is new (text)"}},
 		{"a field is gone", []string{plain}, strings.Replace(plain, "uid text, ", "", 1), []string{"uid is gone"}},
+		{"a field that Cal.com leaves out now and then", []string{plain + ", seldom text"}, plain, nil},
 		{"a field has another kind", []string{plain}, strings.Replace(plain, "uid text", "uid number", 1), []string{"uid was text and is number"}},
 		{"an element has lost a field", []string{plain}, strings.Replace(plain, ", people[].email text", "", 1), []string{"people[].email is gone"}},
 		{"an element has a new field", []string{plain}, plain + ", people[].zone text", []string{"people[].zone is new (text)"}},
@@ -45,7 +46,9 @@ func TestLearn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			known := map[string]Field{}
 			learn := func(body string) []string {
-				learned, changes := Learn(known, parse(body), func(path, kind string) bool { return path == "usual" && kind == "text" })
+				learned, changes := Learn(known, parse(body), func(path, kind string) bool {
+					return path == "usual" && kind == "text" || path == "seldom" && kind == ""
+				})
 				for _, f := range learned {
 					known[f.Path] = f
 				}

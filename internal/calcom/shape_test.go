@@ -33,9 +33,16 @@ func ours(t testing.TB) (out []example) {
 // stored.
 func TestUsualFields(t *testing.T) {
 	fields := map[string]bool{}
-	for _, e := range ours(t) {
-		for path, kind := range calcom.ShapeOf(calcom.Redact(e.body)) {
-			fields[path+" "+kind] = true
+	for trigger, shapes := range shapesByTrigger(t) {
+		for _, all := range shapes {
+			for path, kind := range all {
+				fields[path+" "+kind] = true
+				for _, other := range shapes {
+					if _, has := other[path]; !has && path != "" && other[path[:max(strings.LastIndexByte(path, '.'), 0)]] == "object" {
+						fields[trigger+" "+path+" absent"] = true
+					}
+				}
+			}
 		}
 	}
 	want := strings.Join(slices.Sorted(maps.Keys(fields)), "\n") + "\n"
@@ -48,8 +55,43 @@ func TestUsualFields(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("fields.txt is not of these bodies (%v); run: go test ./internal/calcom -run UsualFields -update", err)
 	}
-	if !calcom.Usual("payload.recurringEvent", "object") || calcom.Usual("payload.recurringEvent", "text") || calcom.Usual("payload.none", "text") {
+	usual := calcom.Usual("BOOKING_CREATED")
+	if !usual("payload.recurringEvent", "object") || usual("payload.recurringEvent", "text") || usual("payload.none", "text") || usual("payload.uid", "") || !usual("payload.hashedLink", "") {
 		t.Error("what is usual")
+	}
+}
+
+// shapesByTrigger are the shapes of all bodies, as they are stored.
+func shapesByTrigger(t testing.TB) map[string][]handoff.Shape {
+	out := map[string][]handoff.Shape{}
+	for _, e := range ours(t) {
+		out[e.Trigger] = append(out[e.Trigger], calcom.ShapeOf(calcom.Redact(e.body)))
+	}
+	return out
+}
+
+// After many bodies of one way in which Cal.com writes a trigger's, one of another way is
+// no news.
+func TestCalcomsWaysAreNoNews(t *testing.T) {
+	for trigger, shapes := range shapesByTrigger(t) {
+		for i, first := range shapes {
+			for j, second := range shapes {
+				known := map[string]handoff.Field{}
+				learn := func(s handoff.Shape) []string {
+					learned, changes := handoff.Learn(known, s, calcom.Usual(trigger))
+					for _, f := range learned {
+						known[f.Path] = f
+					}
+					return changes
+				}
+				for range handoff.LearnedAfter {
+					learn(first)
+				}
+				if changes := learn(second); len(changes) > 0 {
+					t.Errorf("%s, body %d after %d: %v", trigger, j, i, changes)
+				}
+			}
+		}
 	}
 }
 

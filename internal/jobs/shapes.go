@@ -30,7 +30,7 @@ func (r *Runner) LookAtShapes(ctx context.Context) {
 	for _, seen := range r.Store.BodiesSeen() {
 		body, err := r.Store.Body(ctx, seen)
 		if err == nil {
-			err = r.Store.LearnShape(ctx, seen, calcom.ShapeOf(body), calcom.Usual)
+			err = r.Store.LearnShape(ctx, seen, calcom.ShapeOf(body), calcom.Usual(seen.Trigger))
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, handoff.ErrNotFound) {
 			r.Log.Warn("looking at a webhook's fields failed; the next one is looked at", "site", seen.Site, "err", err)
