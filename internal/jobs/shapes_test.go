@@ -2,8 +2,10 @@ package jobs_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +57,10 @@ func TestFlowsAreNoNews(t *testing.T) {
 	for _, generation := range calsim.Generations() {
 		shapes := map[string][]handoff.Shape{}
 		for _, d := range flows(t, generation) {
-			shapes[d.Trigger] = append(shapes[d.Trigger], calcom.ShapeOf(calcom.RedactEvent([]byte(d.Body))))
+			shape := calcom.ShapeOf(calcom.RedactEvent(d.Body))
+			if !slices.ContainsFunc(shapes[d.Trigger], func(s handoff.Shape) bool { return maps.Equal(s, shape) }) {
+				shapes[d.Trigger] = append(shapes[d.Trigger], shape)
+			}
 		}
 		if len(shapes) < 8 {
 			t.Fatalf("%s: %d triggers", generation, len(shapes))
