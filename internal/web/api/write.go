@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
@@ -18,6 +19,9 @@ import (
 
 // idempotencyKey is the header that names a write.
 const idempotencyKey = "Idempotency-Key"
+
+// writeDeadline bounds a write whose client may be gone.
+const writeDeadline = 30 * time.Second
 
 // write answers an operation that changes something. Its handler makes one store call
 // that writes, with the call's context, which keeps the answer in the very transaction
@@ -46,9 +50,11 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, c *call, h handler) 
 		}
 	}
 	// From here on the write is ours to do: a client that hangs up asks for its answer
-	// again.
+	// again. It has an end all the same, for a database that hangs.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeDeadline)
+	defer cancel()
 	var given store.Answer
-	c.Context = store.WithWrite(context.WithoutCancel(r.Context()), named, receipt(r.Method), &given)
+	c.Context = store.WithWrite(ctx, named, receipt(r.Method), &given)
 	if _, err := h(a, c); err != nil {
 		a.fail(w, r, err)
 		return
