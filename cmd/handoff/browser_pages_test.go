@@ -127,6 +127,7 @@ func everyPage(t *testing.T, h *house) []look {
 		}},
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
+		{name: "desk-error", address: "/desk/leads/nothing"},
 		{name: "desk-failures", address: "/desk/failures"},
 		{name: "desk-failure", address: "/desk/failures/" + string(waiting)},
 		{name: "desk-failure-all", address: "/desk/failures?settled=1"},
