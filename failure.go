@@ -123,12 +123,12 @@ var ReasonTexts = []ReasonText{
 	{
 		UnknownTrigger, FailedEvent, "Unknown kind of event",
 		"Cal.com signed an event of a kind that this version of Handoff does not know.",
-		"Update Handoff, or switch this trigger off in the webhook's settings.",
+		"Update Handoff and read this entry again, or switch this trigger off in the webhook's settings.",
 	},
 	{
 		UnknownVersion, FailedEvent, "Unknown webhook version",
 		"Cal.com says that the body is of a webhook version that this version of Handoff does not know.",
-		"Choose version 2021-10-20 in the webhook's settings, or update Handoff.",
+		"Choose version 2021-10-20 in the webhook's settings, or update Handoff and read this entry again.",
 	},
 	{
 		Replayed, FailedEvent, "Sent again long after",

@@ -24,7 +24,7 @@ const (
 // again.
 func Remedies(kind FailureKind, reason Reason, booking BookingKey) []Remedy {
 	switch {
-	case slices.Contains([]Reason{SignatureMissing, NoSecretProvided, UnverifiedFlood, UnknownVersion, Replayed, OtherEventType, BodyChanged}, reason):
+	case slices.Contains([]Reason{SignatureMissing, NoSecretProvided, UnverifiedFlood, Replayed, OtherEventType, BodyChanged}, reason):
 		return []Remedy{Dismiss} // to look again would find the same, whatever the secret
 	case kind == FailedSite:
 		return nil

@@ -67,6 +67,48 @@ func (f configFlag) storeOf(e *environment, site string, stage handoff.Stage) (*
 	return app.OpenStore(e.ctx, c, e.log, e.now)
 }
 
+// app wires the whole program, unless a filter names a site that the configuration does
+// not have.
+func (f configFlag) app(e *environment, site string) (*app.App, error) {
+	c, err := app.Load(f.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.CheckFilter(site, ""); err != nil {
+		return nil, usageError{err}
+	}
+	return app.New(e.ctx, c, e.log, e.now)
+}
+
+// lead opens the store, and reads a lead of it. The caller closes the store, unless there
+// is an error.
+func (f configFlag) lead(e *environment, id string) (*store.DB, store.LeadDetail, error) {
+	db, err := f.store(e)
+	if err != nil {
+		return nil, store.LeadDetail{}, err
+	}
+	d, err := db.Lead(e.ctx, nil, handoff.LeadID(id))
+	if err != nil {
+		db.Close()
+		return nil, d, notFound(err, "lead "+id)
+	}
+	return db, d, nil
+}
+
+// failure opens the store, and reads a failure of it; as lead does.
+func (f configFlag) failure(e *environment, id string) (*store.DB, store.FailureDetail, error) {
+	db, err := f.store(e)
+	if err != nil {
+		return nil, store.FailureDetail{}, err
+	}
+	d, err := db.Failure(e.ctx, nil, handoff.FailureID(id))
+	if err != nil {
+		db.Close()
+		return nil, d, notFound(err, "failure "+id)
+	}
+	return db, d, nil
+}
+
 type demoCmd struct {
 	Data      string `help:"Folder of the install; kept. Otherwise a new one, removed at the end." type:"path"`
 	Listen    string `help:"Address of the site. Default: 127.0.0.1:8080, or any port if that is taken." placeholder:"ADDR"`
@@ -81,11 +123,7 @@ func (c demoCmd) Run(e *environment) error {
 type serveCmd struct{ configFlag }
 
 func (c serveCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	a, err := app.New(e.ctx, conf, e.log, e.now)
+	a, err := c.app(e, "")
 	if err != nil {
 		return err
 	}
@@ -181,15 +219,11 @@ type leadsShowCmd struct {
 }
 
 func (c leadsShowCmd) Run(e *environment) error {
-	db, err := c.store(e)
+	db, d, err := c.lead(e, c.ID)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
-	if err != nil {
-		return notFound(err, "lead "+c.ID)
-	}
 	if c.JSON {
 		return app.WriteJSON(e.out, api.ViewLead(d))
 	}
@@ -272,15 +306,11 @@ type failuresShowCmd struct {
 }
 
 func (c failuresShowCmd) Run(e *environment) error {
-	db, err := c.store(e)
+	db, f, err := c.failure(e, c.ID)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	f, err := db.Failure(e.ctx, nil, handoff.FailureID(c.ID))
-	if err != nil {
-		return notFound(err, "failure "+c.ID)
-	}
 	if c.JSON {
 		return app.WriteJSON(e.out, f)
 	}
@@ -299,15 +329,11 @@ type failuresFixtureCmd struct {
 }
 
 func (c failuresFixtureCmd) Run(e *environment) error {
-	db, err := c.store(e)
+	db, f, err := c.failure(e, c.ID)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	f, err := db.Failure(e.ctx, nil, handoff.FailureID(c.ID))
-	if err != nil {
-		return notFound(err, "failure "+c.ID)
-	}
 	if len(f.Received) == 0 {
 		return fmt.Errorf("no body is kept for %s: %w", c.ID, handoff.ErrNotFound)
 	}
@@ -375,6 +401,18 @@ func readDay(flag, day string) (time.Time, error) {
 		return t, usage("%s: %q is no day such as 2026-11-01", flag, day)
 	}
 	return t, nil
+}
+
+// printList prints things as a table, or each by its view as JSON.
+func printList[T, V any](out io.Writer, asJSON bool, of []T, head string, row func(T) string, view func(T) V) error {
+	if !asJSON {
+		return table(out, head, len(of), func(i int) string { return row(of[i]) })
+	}
+	views := make([]V, len(of))
+	for i, one := range of {
+		views[i] = view(one)
+	}
+	return app.WriteJSON(out, views)
 }
 
 func table(w io.Writer, head string, n int, row func(i int) string) error {

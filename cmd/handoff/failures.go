@@ -85,11 +85,7 @@ func (c failuresAskCmd) Run(e *environment) error {
 type failuresVerifyCmd struct{ settleFlags }
 
 func (c failuresVerifyCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	a, err := app.New(e.ctx, conf, e.log, e.now)
+	a, err := c.app(e, "")
 	if err != nil {
 		return err
 	}

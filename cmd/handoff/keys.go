@@ -70,17 +70,9 @@ func (c keysListCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		views := []api.KeyView{}
-		for _, k := range keys {
-			views = append(views, api.ViewKey(k, ""))
-		}
-		return app.WriteJSON(e.out, views)
-	}
-	return table(e.out, "KEY\tNAME\tSCOPES\tSITES\tEXPIRES\tLAST USED\tSTATE", len(keys), func(i int) string {
-		k := keys[i]
+	return printList(e.out, c.JSON, keys, "KEY\tNAME\tSCOPES\tSITES\tEXPIRES\tLAST USED\tSTATE", func(k store.Key) string {
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", k.ID, oneLine(k.Name), strings.Join(handoff.ScopeNames(k.Scopes), ","), siteNames(k.Sites), when(k.ExpiresAt), when(k.LastUsedAt), keyState(k, e.now()))
-	})
+	}, func(k store.Key) api.KeyView { return api.ViewKey(k, "") })
 }
 
 // keyState says in a word whether a key works.

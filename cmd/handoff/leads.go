@@ -50,15 +50,11 @@ type leadsNoteCmd struct {
 }
 
 func (c leadsNoteCmd) Run(e *environment) error {
-	db, err := c.store(e)
+	db, d, err := c.lead(e, c.ID)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	d, err := db.Lead(e.ctx, nil, handoff.LeadID(c.ID))
-	if err != nil {
-		return notFound(err, "lead "+c.ID)
-	}
 	if c.Delete != "" {
 		if err := db.DeleteNote(e.ctx, handoff.CommandLine, d.Site, d.ID, c.Delete); err != nil {
 			return notFound(err, "note "+c.Delete+" on that lead")

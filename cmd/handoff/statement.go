@@ -25,14 +25,7 @@ func (c statementCmd) Run(e *environment) error {
 	if _, err := readDay("--day", c.Day); err != nil {
 		return err
 	}
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	if err := conf.CheckFilter(c.Site, ""); err != nil {
-		return usageError{err}
-	}
-	a, err := app.New(e.ctx, conf, e.log, e.now)
+	a, err := c.app(e, c.Site)
 	if err != nil {
 		return err
 	}

@@ -22,17 +22,10 @@ type sweepView struct {
 
 // Run sweeps one site after the other. What one could not do keeps no other from it.
 func (c sweepCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	if err := conf.CheckFilter(c.Site, ""); err != nil {
-		return usageError{err}
-	}
 	if _, err := readDay("--since", c.Since); err != nil {
 		return err
 	}
-	a, err := app.New(e.ctx, conf, e.log, e.now)
+	a, err := c.app(e, c.Site)
 	if err != nil {
 		return err
 	}

@@ -112,12 +112,6 @@ func (c usersListCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if !c.JSON {
-		return table(e.out, "EMAIL\tNAME\tROLE\tSITES\tSINCE\tSEEN", len(users), func(i int) string {
-			u := users[i]
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Email, oneLine(u.Name), u.Role, siteNames(u.Sites), when(u.CreatedAt), when(u.SeenAt))
-		})
-	}
 	type view struct {
 		Email     string       `json:"email"`
 		Name      string       `json:"name"`
@@ -126,15 +120,9 @@ func (c usersListCmd) Run(e *environment) error {
 		CreatedAt time.Time    `json:"created_at"`
 		SeenAt    *time.Time   `json:"seen_at"` // null: never
 	}
-	views := []view{}
-	for _, u := range users {
-		v := view{Email: u.Email, Name: u.Name, Role: u.Role, Sites: u.Sites, CreatedAt: u.CreatedAt}
-		if !u.SeenAt.IsZero() {
-			v.SeenAt = &u.SeenAt
-		}
-		views = append(views, v)
-	}
-	return app.WriteJSON(e.out, views)
+	return printList(e.out, c.JSON, users, "EMAIL\tNAME\tROLE\tSITES\tSINCE\tSEEN", func(u store.User) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Email, oneLine(u.Name), u.Role, siteNames(u.Sites), when(u.CreatedAt), when(u.SeenAt))
+	}, func(u store.User) view { return view{u.Email, u.Name, u.Role, u.Sites, u.CreatedAt, known(u.SeenAt)} })
 }
 
 type usersRoleCmd struct {
@@ -294,22 +282,14 @@ func (c usersSessionsCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if !c.JSON {
-		return table(e.out, "BROWSER\tSIGNED IN\tLAST USED", len(sessions), func(i int) string {
-			s := sessions[i]
-			return fmt.Sprintf("%s\t%s\t%s", oneLine(s.Agent), when(s.CreatedAt), when(s.UsedAt))
-		})
-	}
 	type view struct {
 		Agent     string    `json:"agent"`
 		CreatedAt time.Time `json:"created_at"`
 		UsedAt    time.Time `json:"used_at"`
 	}
-	views := []view{}
-	for _, s := range sessions {
-		views = append(views, view{s.Agent, s.CreatedAt, s.UsedAt})
-	}
-	return app.WriteJSON(e.out, views)
+	return printList(e.out, c.JSON, sessions, "BROWSER\tSIGNED IN\tLAST USED", func(s store.Session) string {
+		return fmt.Sprintf("%s\t%s\t%s", oneLine(s.Agent), when(s.CreatedAt), when(s.UsedAt))
+	}, func(s store.Session) view { return view{s.Agent, s.CreatedAt, s.UsedAt} })
 }
 
 type usersPasskeysCmd struct {
@@ -339,27 +319,15 @@ func (c usersPasskeysCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if !c.JSON {
-		return table(e.out, "NAME\tFOR\tADDED\tLAST USED", len(keys), func(i int) string {
-			k := keys[i]
-			return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(k.Name), k.Host, when(k.CreatedAt), when(k.UsedAt))
-		})
-	}
 	type view struct {
 		Name      string     `json:"name"`
 		Host      string     `json:"host"`
 		CreatedAt time.Time  `json:"created_at"`
 		UsedAt    *time.Time `json:"used_at"` // null: never
 	}
-	views := []view{}
-	for _, k := range keys {
-		v := view{Name: k.Name, Host: k.Host, CreatedAt: k.CreatedAt}
-		if !k.UsedAt.IsZero() {
-			v.UsedAt = &k.UsedAt
-		}
-		views = append(views, v)
-	}
-	return app.WriteJSON(e.out, views)
+	return printList(e.out, c.JSON, keys, "NAME\tFOR\tADDED\tLAST USED", func(k store.Passkey) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s", oneLine(k.Name), k.Host, when(k.CreatedAt), when(k.UsedAt))
+	}, func(k store.Passkey) view { return view{k.Name, k.Host, k.CreatedAt, known(k.UsedAt)} })
 }
 
 type usersRemoveCmd struct{ userFlag }
@@ -426,4 +394,12 @@ func (c auditCmd) print(e *environment, a handoff.Act) error {
 	words := slices.DeleteFunc([]string{when(a.At), a.Actor, a.Action, a.Site, a.Subject, a.Detail}, func(s string) bool { return s == "" })
 	_, err := fmt.Fprintln(e.out, oneLine(strings.Join(words, "  ")))
 	return err
+}
+
+// known is a time as JSON has it: null where there is none.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
