@@ -72,6 +72,18 @@ func TestReadAgain(t *testing.T) {
 	if got := in.failures(); len(got) != 2 {
 		t.Errorf("waits: %v", got)
 	}
+	// One that is larger than any of Cal.com's was not kept whole.
+	large := append([]byte(`{"triggerEvent":"BOOKING_OF_THE_FUTURE","createdAt":"2026-11-23T08:59:59.000Z","payload":{"a":"`), strings.Repeat("x", 17<<10)+`"}}`...)
+	if got := in.deliver("brightwater", large, sign(secret, large)); got != 422 {
+		t.Fatal(got)
+	}
+	list, err = in.db.Failures(t.Context(), store.FailureFilter{Reason: handoff.UnknownTrigger, Limit: 1})
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	if err := in.db.ReadAgain(t.Context(), ann, "brightwater", list[0].ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now })); !errors.Is(err, handoff.ErrNotFound) {
+		t.Errorf("a large one: %v", err)
+	}
 	if got := in.deliver("brightwater", body, sign(turned, body)); got != 200 || len(in.read(lead).History) != 2 {
 		t.Errorf("delivered once more: %d, %+v", got, in.read(lead).History)
 	}
