@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -89,6 +90,26 @@ func (h *house) read(t *testing.T, id handoff.LeadID) store.LeadDetail {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// browserOffersItsZone: who is elsewhere chooses the zone of their browser with one press,
+// and reads times in it.
+func browserOffersItsZone(t *testing.T, browser context.Context) {
+	h := startDemo(t)
+	b := newTab(t, browser, desktop)
+	b.do(command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Calcutta"})) // an older name
+	b.signIn(h)
+	b.open(h.site + "/desk/")
+	b.press(`.head a[href="/desk/account#zone"]`)
+	b.until(`document.querySelector("[data-here]:not([hidden]) span")?.textContent === "Asia/Calcutta"`)
+	b.press("[data-here] button")
+	b.until(`document.getElementById("zone-name").value === "Asia/Calcutta" && document.activeElement.id === "zone-name"`)
+	b.do(chromedp.KeyEvent(kb.Tab))
+	b.until(`!document.activeElement.matches("select")`)
+	b.press(`form[action="/desk/account/zone"] > button`)
+	b.until(`document.querySelector(".notice")?.textContent.includes("Times are shown so") && document.querySelector("[data-here]").hidden`)
+	b.open(h.site + "/desk/")
+	b.until(`document.querySelector(".head").textContent.includes("Calcutta time")`)
 }
 
 // keysDoWhatTheySay: in a list j and k go from row to row, Enter opens, / searches and ?

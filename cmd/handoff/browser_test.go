@@ -301,6 +301,7 @@ func TestBrowser(t *testing.T) {
 		{"the booked page moves by itself", bookedPageMovesByItself},
 		{"failures are settled", failuresAreSettled},
 		{"failures are settled by keyboard", failuresAreSettledByKeyboard},
+		{"the browser offers its zone", browserOffersItsZone},
 		{"passkeys sign in", signsInWithPasskeys},
 		{"pages are for everybody", pagesAreForEverybody},
 	} {

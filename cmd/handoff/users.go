@@ -117,12 +117,15 @@ func (c usersListCmd) Run(e *environment) error {
 		Name      string       `json:"name"`
 		Role      handoff.Role `json:"role"`
 		Sites     []string     `json:"sites"` // null: all
+		Zone      string       `json:"zone"`  // empty: times are in that of each site
 		CreatedAt time.Time    `json:"created_at"`
 		SeenAt    *time.Time   `json:"seen_at"` // null: never
 	}
 	return printList(e.out, c.JSON, users, "EMAIL\tNAME\tROLE\tSITES\tSINCE\tSEEN", func(u store.User) string {
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", u.Email, oneLine(u.Name), u.Role, siteNames(u.Sites), when(u.CreatedAt), when(u.SeenAt))
-	}, func(u store.User) view { return view{u.Email, u.Name, u.Role, u.Sites, u.CreatedAt, known(u.SeenAt)} })
+	}, func(u store.User) view {
+		return view{u.Email, u.Name, u.Role, u.Sites, u.Zone, u.CreatedAt, known(u.SeenAt)}
+	})
 }
 
 type usersRoleCmd struct {

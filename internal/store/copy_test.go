@@ -87,6 +87,7 @@ func (h *harness) full() {
 	}
 	for _, email := range []string{"Zoe@example.com", "anna@example.com", "émile@example.com"} {
 		h.must(h.PutUser(ctx, store.User{Email: email, Name: "", PasswordHash: "$argon2id$" + email}))
+		h.must(h.SetZone(ctx, handoff.CommandLine, email, "Pacific/Chatham"))
 	}
 	h.must(h.LearnShape(ctx, h.BodiesSeen()[0], handoff.Shape{"": "object", "uid": "text", "team": "null"}, never))
 	h.Tally(store.Tally{Site: site, Kind: store.TallyVisit, At: "2026-11-23", Service: "s", Source: "é"})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,6 +19,7 @@ type User struct {
 	PasswordHash string // argon2id, PHC form; empty: signs in with a passkey only
 	Role         handoff.Role
 	Sites        []string // the only ones that are seen; nil: all
+	Zone         string   // in which they read times: an IANA name; empty: in that of each site
 	CreatedAt    time.Time
 	SeenAt       time.Time // when last at the desk; zero: never
 }
@@ -72,12 +74,12 @@ func grantWords(role handoff.Role, sites []string) string {
 }
 
 // userColumns are of users u.
-const userColumns = `u.email, u.name, u.password_hash, u.role, u.sites, u.created_at, u.seen_at`
+const userColumns = `u.email, u.name, u.password_hash, u.role, u.sites, u.zone, u.created_at, u.seen_at`
 
 func scanUser(r interface{ Scan(...any) error }, more ...any) (u User, err error) {
 	var at, seen stamp
 	var sites string
-	err = r.Scan(append([]any{&u.Email, &u.Name, &u.PasswordHash, &u.Role, &sites, &at, &seen}, more...)...)
+	err = r.Scan(append([]any{&u.Email, &u.Name, &u.PasswordHash, &u.Role, &sites, &u.Zone, &at, &seen}, more...)...)
 	u.Sites = readSites(sites)
 	u.CreatedAt, u.SeenAt = at.Time, seen.Time
 	return u, err
@@ -252,6 +254,24 @@ func (db *DB) takeBack(ctx context.Context, tx *txn, email string, owns bool) (s
 		words += fmt.Sprintf("; keys of the API that they made and that still work: %d", keys)
 	}
 	return words, nil
+}
+
+// SetZone says in which zone an operator reads times; empty: in that of each site. The
+// error is ErrInvalid, with words, for what is no zone.
+func (db *DB) SetZone(ctx context.Context, by handoff.Actor, email, zone string) error {
+	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" || len(zone) > 60 {
+		return handoff.Refuse(handoff.ErrInvalid, "There is no such time zone. Choose one of the list.")
+	}
+	return db.tx(ctx, func(tx *txn) error {
+		u, err := db.userOf(ctx, tx, email)
+		if err != nil || u.Zone == zone {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE users SET zone = $1 WHERE email = $2`, zone, email); err != nil {
+			return err
+		}
+		return db.audit(ctx, tx, by, handoff.Act{Action: "user.zone", Subject: email, Detail: cmp.Or(zone, "that of each site")})
+	})
 }
 
 // SetPassword gives an operator another password and ends all their sessions but keep

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"handoff"
 	"handoff/internal/store"
@@ -44,14 +45,35 @@ func (d *Desk) mux(routes []route) (http.Handler, error) {
 type reader struct {
 	*Desk
 	actor handoff.Actor
+	zone  *time.Location // in which they read times; nil: in that of each site
 }
 
 // as reads for who is signed in.
-func (d *Desk) as(r *http.Request) reader { return reader{d, actorOf(r)} }
+func (d *Desk) as(r *http.Request) reader {
+	o := operatorOf(r)
+	return reader{d, o.Actor(), o.zone}
+}
+
+// shown is a site with its times as the actor reads them.
+func (q reader) shown(s Site) Site {
+	if q.zone != nil {
+		s.zone = q.zone
+	}
+	return s
+}
+
+// siteOf is [Desk.siteOf] for the actor.
+func (q reader) siteOf(id string) Site { return q.shown(q.Desk.siteOf(id)) }
 
 // seen lists the sites of the configuration that the actor sees.
 func (q reader) seen() []Site {
-	return slices.DeleteFunc(slices.Clone(q.Sites), func(s Site) bool { return !q.actor.Sees(s.ID) })
+	var out []Site
+	for _, s := range q.Sites {
+		if q.actor.Sees(s.ID) {
+			out = append(out, q.shown(s))
+		}
+	}
+	return out
 }
 
 // many says whether what is shown can be of several sites.
@@ -64,7 +86,7 @@ func (q reader) site(least handoff.Role, id string) (Site, error) {
 	if !ok {
 		return Site{}, fmt.Errorf("site: %w", handoff.ErrNotFound)
 	}
-	return s, q.actor.Need(least, id)
+	return q.shown(s), q.actor.Need(least, id)
 }
 
 // read are the sites that a query for a site, or for all (""), reads; nil: every one.

@@ -193,7 +193,7 @@ func TestDaysAreThoseOfTheSitesThatAreSeen(t *testing.T) {
 		{nil, "", "UTC"}, // they have none in common
 		{nil, "brightwater", "Europe/London"},
 	} {
-		see := reader{b.desk, handoff.Actor{Role: handoff.RoleViewer, Sites: c.seen}}
+		see := reader{b.desk, handoff.Actor{Role: handoff.RoleViewer, Sites: c.seen}, nil}
 		if got := see.zoneOf(c.site); got.String() != c.want {
 			t.Errorf("who sees %v is asked for days of %q in %s, want %s", c.seen, c.site, got, c.want)
 		}
@@ -203,7 +203,7 @@ func TestDaysAreThoseOfTheSitesThatAreSeen(t *testing.T) {
 // Who sees two of three sites has one list of both, in order and page by page.
 func TestSeveralSitesAreOneList(t *testing.T) {
 	b := newBench(t)
-	b.desk.Sites = append(b.desk.Sites, Site{ID: "third", Name: "Third", TimeZone: time.UTC, Pipeline: handoff.DefaultPipeline()})
+	b.desk.Sites = append(b.desk.Sites, Site{ID: "third", Name: "Third", TimeZone: time.UTC, zone: time.UTC, Pipeline: handoff.DefaultPipeline()})
 	b.desk.sites["third"] = b.desk.Sites[2]
 	var want []string
 	for i := range 3 * (pageSize/2 + 5) {

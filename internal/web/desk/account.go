@@ -22,6 +22,7 @@ var said = map[string]string{
 	"failure-verify":  "It was read, and is what Cal.com sent: it has taken its effect.",
 	"failure-undo":    "Taken back: it waits again.",
 
+	"zone":     "Times are shown so from now on.",
 	"password": "Your password is changed, and your other sessions are ended.",
 	"session":  "The session is ended.",
 	"others":   "Your other sessions are ended.",
@@ -41,6 +42,9 @@ type accountPage struct {
 	HasPassword bool
 	Sessions    []sessionRow
 	Passkeys    []passkeyRow
+	Zones       []zoneGroup
+	SiteZone    string // in which times are without a choice; empty: it differs by site
+	SiteZoneID  string // its IANA name
 	Here        bool   // passkeys can be made for the host of this page
 	Fresh       bool   // the sign-in was not long ago, so that one can be added
 	Elsewhere   string // where they can; empty: nowhere
@@ -69,7 +73,7 @@ func (d *Desk) account(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, problem string) error {
-	o := operatorOf(r)
+	o, see := operatorOf(r), d.as(r)
 	f, err := d.frame(r.Context(), r, "account", "Your account")
 	if err != nil {
 		return err
@@ -87,14 +91,19 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, p
 		return err
 	}
 	for _, s := range sessions {
-		page.Sessions = append(page.Sessions, d.sessionRow(s, o.session.ID))
+		page.Sessions = append(page.Sessions, see.sessionRow(s, o.session.ID))
 	}
 	keys, err := d.Store.Passkeys(r.Context(), o.Email)
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
-		page.Passkeys = append(page.Passkeys, passkeyRow{k.ID, k.Name, k.Host, d.when(k.CreatedAt), d.when(k.UsedAt)})
+		page.Passkeys = append(page.Passkeys, passkeyRow{k.ID, k.Name, k.Host, see.when(k.CreatedAt), see.when(k.UsedAt)})
+	}
+	sites := reader{d, see.actor, nil}.seen()
+	page.Zones, page.SiteZone = zoneChoices(o.Zone), oneZone(sites, "")
+	if page.SiteZone != "" {
+		page.SiteZoneID = commonZone(sites).String()
 	}
 	_, page.Here = d.party(r)
 	page.Fresh = d.fresh(o)
@@ -102,13 +111,13 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, status int, p
 	return d.render(w, status, "account", page)
 }
 
-func (d *Desk) sessionRow(s store.Session, this string) sessionRow {
-	return sessionRow{ID: s.ID, Agent: visible(s.Agent), Created: d.when(s.CreatedAt), Used: d.when(s.UsedAt), This: s.ID == this}
+func (q reader) sessionRow(s store.Session, this string) sessionRow {
+	return sessionRow{ID: s.ID, Agent: visible(s.Agent), Created: q.when(s.CreatedAt), Used: q.when(s.UsedAt), This: s.ID == this}
 }
 
-// when is a time that is of no site: in the zone of the sites if they have one in common.
-func (d *Desk) when(t time.Time) moment {
-	return soon(t, d.Now(), commonZone(d.Sites))
+// when is a time that is of no site.
+func (q reader) when(t time.Time) moment {
+	return soon(t, q.Now(), q.zoneOf(""))
 }
 
 // changePassword takes the present password and another one.

@@ -66,9 +66,9 @@ func (d *Desk) apiKeysPage(w http.ResponseWriter, r *http.Request, status int, p
 		page.Title = "Error: " + page.Title
 	}
 	for _, k := range keys {
-		page.Keys = append(page.Keys, d.apiKeyRow(k))
+		page.Keys = append(page.Keys, d.as(r).apiKeyRow(k))
 	}
-	page.Zone = zoneWords(commonZone(d.Sites))
+	page.Zone = zoneWords(d.as(r).zoneOf(""))
 	for _, s := range handoff.Scopes {
 		page.Scopes = append(page.Scopes, box{string(s), scopeWords[s], slices.Contains(chosen["scope"], string(s))})
 	}
@@ -83,15 +83,15 @@ func (d *Desk) apiKeysPage(w http.ResponseWriter, r *http.Request, status int, p
 	return d.render(w, status, "api-keys", page)
 }
 
-func (d *Desk) apiKeyRow(k store.Key) apiKeyRow {
+func (q reader) apiKeyRow(k store.Key) apiKeyRow {
 	row := apiKeyRow{
-		ID: k.ID, Name: visible(k.Name), By: k.CreatedBy, Scopes: strings.Join(handoff.ScopeNames(k.Scopes), ", "), Sites: "all sites", Works: k.Works(d.Now()),
-		Expires: d.when(k.ExpiresAt), Used: d.when(k.LastUsedAt),
+		ID: k.ID, Name: visible(k.Name), By: k.CreatedBy, Scopes: strings.Join(handoff.ScopeNames(k.Scopes), ", "), Sites: "all sites", Works: k.Works(q.Now()),
+		Expires: q.when(k.ExpiresAt), Used: q.when(k.LastUsedAt),
 		State: badge{"Works", "good"},
 	}
 	var sites []string
 	for _, s := range k.Sites {
-		sites = append(sites, d.siteOf(s).Name)
+		sites = append(sites, q.siteOf(s).Name)
 	}
 	if k.Sites != nil {
 		row.Sites = strings.Join(sites, ", ")

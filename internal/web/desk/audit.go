@@ -115,15 +115,15 @@ func (d *Desk) audit(w http.ResponseWriter, r *http.Request) error {
 	page.Filtered = f.Actor+f.Action+f.Subject != ""
 	page.CSV, page.Lines = auditAddress("/desk/audit/export.csv", f), auditAddress("/desk/audit/export.jsonl", f)
 	for _, a := range acts {
-		page.Acts = append(page.Acts, d.actRow(a))
+		page.Acts = append(page.Acts, see.actRow(a))
 	}
 	return d.render(w, http.StatusOK, "audit", page)
 }
 
-func (d *Desk) actRow(a handoff.Act) actRow {
-	row := actRow{At: d.when(a.At), Actor: visible(a.Actor), Action: a.Action, Subject: visible(a.Subject), Detail: visible(a.Detail)}
+func (q reader) actRow(a handoff.Act) actRow {
+	row := actRow{At: q.when(a.At), Actor: visible(a.Actor), Action: a.Action, Subject: visible(a.Subject), Detail: visible(a.Detail)}
 	if a.Site != "" {
-		row.Site = d.siteOf(a.Site).Name
+		row.Site = q.siteOf(a.Site).Name
 	}
 	switch kind, _, _ := strings.Cut(a.Subject, "_"); kind {
 	case "lead":

@@ -46,14 +46,15 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	seen := d.as(r).seen()
+	see := d.as(r)
+	seen := see.seen()
 	if q.site == "" && len(seen) > 0 {
 		q.site = seen[0].ID
 	}
 	if q.site == "" {
 		return handoff.ErrNotFound
 	}
-	ctx, site := r.Context(), d.siteOf(q.site)
+	ctx, site := r.Context(), see.siteOf(q.site)
 	counts, err := d.Store.Count(ctx, []string{q.site})
 	if err != nil {
 		return err
@@ -63,8 +64,8 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := boardPage{
-		frame: f, Site: site, Zone: zoneWords(site.TimeZone), List: query{site: q.site}.address(),
-		Work: actorOf(r).May(handoff.RoleOperator),
+		frame: f, Site: site, Zone: zoneWords(site.zone), List: query{site: q.site}.address(),
+		Work: see.actor.May(handoff.RoleOperator),
 	}
 	if len(seen) > 1 {
 		for _, s := range seen {
@@ -81,7 +82,7 @@ func (d *Desk) board(w http.ResponseWriter, r *http.Request) error {
 			leads, c.More = leads[:cardsShown], query{site: q.site, stage: stage}.address()
 		}
 		for _, l := range leads {
-			c.Cards = append(c.Cards, d.row(l, false))
+			c.Cards = append(c.Cards, see.row(l, false))
 		}
 		page.Columns = append(page.Columns, c)
 	}

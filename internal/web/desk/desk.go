@@ -30,7 +30,7 @@ import (
 type Site struct {
 	ID       string
 	Name     string            // as operators know it
-	TimeZone *time.Location    // in which its calls are shown; nil: UTC
+	TimeZone *time.Location    // of its days and, to who chose no other, of its times; nil: UTC
 	Pipeline handoff.Pipeline  // gives the stages their order
 	Services map[string]string // slug → title
 	// EventTypes tells which service each of Cal.com's event types is for
@@ -57,6 +57,8 @@ type Site struct {
 	Mails    bool            // there is a mail server
 	File     string          // the configuration, for whoever looks for a setting
 	Settings []SettingGroup
+
+	zone *time.Location // of the times that are shown to who reads; in Config it is TimeZone
 }
 
 // A Secret is a webhook secret as it may be shown.
@@ -156,6 +158,7 @@ func New(c Config) (*Desk, error) {
 		if s.TimeZone == nil {
 			s.TimeZone = time.UTC
 		}
+		s.zone = s.TimeZone
 		d.Sites[i], d.sites[s.ID] = s, s
 	}
 	d.secure()
@@ -219,6 +222,7 @@ func (d *Desk) routes() []route {
 		{"POST /desk/api-keys/{id}/revoke", handoff.RoleOwner, d.revokeAPIKey},
 		{"GET /desk/account", handoff.RoleViewer, d.account},
 		{"POST /desk/account/password", handoff.RoleViewer, d.changePassword},
+		{"POST /desk/account/zone", handoff.RoleViewer, d.chooseZone},
 		{"POST /desk/account/sessions/end", handoff.RoleViewer, d.endSession},
 		{"POST /desk/account/sessions/end-others", handoff.RoleViewer, d.endOtherSessions},
 		{"POST /desk/account/passkeys/ask", handoff.RoleViewer, d.askToAdd},
@@ -268,7 +272,7 @@ func (d *Desk) siteOf(id string) Site {
 	if s, ok := d.sites[id]; ok {
 		return s
 	}
-	return Site{ID: id, Name: id, TimeZone: time.UTC, Pipeline: handoff.DefaultPipeline()}
+	return Site{ID: id, Name: id, TimeZone: time.UTC, zone: time.UTC, Pipeline: handoff.DefaultPipeline()}
 }
 
 // service is the title of a service of a site, or its slug.

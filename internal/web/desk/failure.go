@@ -76,7 +76,8 @@ func (d *Desk) failure(w http.ResponseWriter, r *http.Request) error {
 
 // showFailure shows a failure, with what went wrong when it was to be settled.
 func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, problem string) error {
-	v, err := d.as(r).oneFailure(r)
+	see := d.as(r)
+	v, err := see.oneFailure(r)
 	if err != nil {
 		return err
 	}
@@ -84,23 +85,23 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 	if err != nil {
 		return err
 	}
-	site, text := d.siteOf(v.Site), v.Text()
+	site, text := see.siteOf(v.Site), v.Text()
 	page := failurePage{
 		frame: f, ID: v.ID, SiteID: v.Site, Detail: visible(v.Detail), Times: times(v.Deliveries), Reason: v.Reason, What: text.What, Do: text.Do,
 		Verified: v.Verified, UID: v.UID, Seat: v.Seat, Lead: v.Lead, SettledBy: visible(v.SettledBy), Resolution: v.Resolution,
-		First: full(v.ReceivedAt, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Notice: said[r.URL.Query().Get("done")], Problem: problem,
+		First: full(v.ReceivedAt, site.zone), Last: full(v.LastAt, site.zone), Notice: said[r.URL.Query().Get("done")], Problem: problem,
 	}
 	if b := v.Booking(); b != nil {
-		page.Who, page.Host, page.Call = who(b.Attendee), who(b.Host), span(b.Start, b.End, site.TimeZone)
+		page.Who, page.Host, page.Call = who(b.Attendee), who(b.Host), span(b.Start, b.End, site.zone)
 	}
 	if problem != "" {
 		page.Title, page.Notice, page.Live = "Error: "+page.Title, "", false // it could not be fetched again
 	}
-	if d.as(r).many() {
+	if see.many() {
 		page.Site = site.Name
 	}
 	if v.SettledAt != nil {
-		page.Settled = full(*v.SettledAt, site.TimeZone)
+		page.Settled = full(*v.SettledAt, site.zone)
 	}
 	if page.More = max(0, len(v.Received)-maxReceived); page.More > 0 {
 		v.Received = v.Received[:maxReceived]
@@ -109,43 +110,43 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 		page.Received = append(page.Received, viewReceived(site, one))
 		page.Fixture = page.Fixture || page.Received[len(page.Received)-1].Pretty != ""
 	}
-	if err := d.remedies(r, &page, v, site); err != nil {
+	if err := see.remedies(r, &page, v, site); err != nil {
 		return err
 	}
 	return d.render(w, status, "failure", page)
 }
 
 // remedies fills in what can be done, what was, and what is next.
-func (d *Desk) remedies(r *http.Request, page *failurePage, v store.FailureDetail, site Site) error {
-	ctx, actor := r.Context(), actorOf(r)
+func (q reader) remedies(r *http.Request, page *failurePage, v store.FailureDetail, site Site) error {
+	ctx, actor := r.Context(), q.actor
 	if actor.May(handoff.RoleOperator) {
 		can := func(remedy handoff.Remedy) bool { return slices.Contains(v.FailureView.Remedies(), remedy) }
 		page.Attach, page.Dismiss = can(handoff.Attach), can(handoff.Dismiss)
 		page.Verify, page.Ask = can(handoff.Verify) && site.Read != nil, can(handoff.AskCal) && site.Asks
 	}
 	if page.Attach {
-		leads, err := d.Store.Suggestions(ctx, v.FailureView)
+		leads, err := q.Store.Suggestions(ctx, v.FailureView)
 		if err != nil {
 			return err
 		}
 		for _, s := range leads[:min(len(leads), maxSuggested)] {
-			page.Suggested = append(page.Suggested, suggestion{d.row(store.LeadSummary{Lead: s.Lead}, false), strings.Join(s.Reasons, ", ")})
+			page.Suggested = append(page.Suggested, suggestion{q.row(store.LeadSummary{Lead: s.Lead}, false), strings.Join(s.Reasons, ", ")})
 		}
 	}
-	acts, err := d.Store.Audit(ctx, store.AuditFilter{Sites: []string{v.Site}, Subject: string(v.ID)})
+	acts, err := q.Store.Audit(ctx, store.AuditFilter{Sites: []string{v.Site}, Subject: string(v.ID)})
 	if err != nil {
 		return err
 	}
 	for _, a := range acts {
-		page.Acts = append(page.Acts, d.actRow(a))
+		page.Acts = append(page.Acts, q.actRow(a))
 	}
-	waiting, err := d.Store.Failures(ctx, store.FailureFilter{Sites: actor.Sites, Limit: 2})
+	waiting, err := q.Store.Failures(ctx, store.FailureFilter{Sites: actor.Sites, Limit: 2})
 	if err != nil {
 		return err
 	}
 	for _, f := range waiting {
 		if f.ID != v.ID && page.Next == nil {
-			row := d.failureRow(f)
+			row := q.failureRow(f)
 			page.Next = &row
 		}
 	}
@@ -175,7 +176,7 @@ func (d *Desk) fixture(w http.ResponseWriter, r *http.Request) error {
 func viewReceived(site Site, v store.ReceivedView) received {
 	out := received{
 		Trigger: visible(v.Trigger), ContentType: visible(v.ContentType), Times: times(v.Count),
-		First: full(v.At, site.TimeZone), Last: full(v.LastAt, site.TimeZone), Bytes: len(v.Body),
+		First: full(v.At, site.zone), Last: full(v.LastAt, site.zone), Bytes: len(v.Body),
 	}
 	var pretty bytes.Buffer
 	if out.Deep = calcom.Deeper(v.Body, maxIndented); !out.Deep && json.Indent(&pretty, []byte(strings.TrimSpace(v.Body)), "", "  ") == nil {

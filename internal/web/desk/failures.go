@@ -124,7 +124,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 				Address: failureQuery{reason: text.Reason}.address(), More: len(found) > failuresFew,
 			}
 			for _, f := range found[:min(len(found), failuresFew)] {
-				cause.Failures = append(cause.Failures, d.failureRow(f))
+				cause.Failures = append(cause.Failures, see.failureRow(f))
 			}
 			group.Causes = append(group.Causes, cause)
 		}
@@ -258,7 +258,7 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		page.Newest = newest.address()
 	}
 	for _, f := range found {
-		row := d.failureRow(f)
+		row := see.failureRow(f)
 		row.Select = page.Site != "" && see.actor.May(handoff.RoleOperator) && slices.Contains(f.Remedies(), handoff.Dismiss)
 		page.Bulk = page.Bulk || row.Select
 		page.Rows = append(page.Rows, row)
@@ -283,18 +283,18 @@ func failureSites(see reader, q failureQuery) []choice {
 	return out
 }
 
-func (d *Desk) failureRow(v store.FailureView) failureRow {
-	site, now := d.siteOf(v.Site), d.Now()
+func (q reader) failureRow(v store.FailureView) failureRow {
+	site, now := q.siteOf(v.Site), q.Now()
 	row := failureRow{
 		ID: v.ID, Title: failureTitle(v), Detail: visible(v.Detail), UID: v.UID, Site: site.Name, Times: times(v.Deliveries),
-		First: soon(v.ReceivedAt, now, site.TimeZone), Last: soon(v.LastAt, now, site.TimeZone),
+		First: soon(v.ReceivedAt, now, site.zone), Last: soon(v.LastAt, now, site.zone),
 	}
 	row.Who = visible(v.Attendee)
 	if v.Start != nil {
-		row.Call = soon(*v.Start, now, site.TimeZone)
+		row.Call = soon(*v.Start, now, site.zone)
 	}
 	if v.SettledAt != nil {
-		row.Settled = soon(*v.SettledAt, now, site.TimeZone)
+		row.Settled = soon(*v.SettledAt, now, site.zone)
 	}
 	return row
 }

@@ -72,7 +72,7 @@ func (d *Desk) lead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.render(w, http.StatusOK, "lead", d.leadPage(f, l, related, actorOf(r)))
+	return d.render(w, http.StatusOK, "lead", d.as(r).leadPage(f, l, related))
 }
 
 // A noteView is a note as it is shown.
@@ -82,16 +82,16 @@ type noteView struct {
 	Delete           bool // who asks may delete it
 }
 
-// leadPage derives what is shown of a lead to somebody.
-func (d *Desk) leadPage(f frame, l store.LeadDetail, related []handoff.Lead, to handoff.Actor) leadPage {
-	site, now := d.siteOf(l.Site), d.Now()
+// leadPage derives what is shown of a lead.
+func (q reader) leadPage(f frame, l store.LeadDetail, related []handoff.Lead) leadPage {
+	site, now := q.siteOf(l.Site), q.Now()
 	page := leadPage{
 		frame: f, ID: l.ID, Name: l.Name, Email: l.Email, Phone: l.Phone,
-		Service: site.service(l.Service), Stage: site.stage(l.Stage), Submitted: full(l.CreatedAt, site.TimeZone),
-		Zone: zoneWords(site.TimeZone), Remarks: notes(site, l, now), Chains: chains(site, l, now),
+		Service: site.service(l.Service), Stage: site.stage(l.Stage), Submitted: full(l.CreatedAt, site.zone),
+		Zone: zoneWords(site.zone), Remarks: notes(site, l, now), Chains: chains(site, l, now),
 		Days: timeline(site, l), Cut: len(l.Facts) >= maxFacts,
 	}
-	page.SiteID, page.StageID, page.Work = l.Site, l.Stage, to.May(handoff.RoleOperator)
+	page.SiteID, page.StageID, page.Work = l.Site, l.Stage, q.actor.May(handoff.RoleOperator)
 	for _, stage := range site.Pipeline.Stages {
 		page.Stages = append(page.Stages, option{string(stage), label(string(stage)), stage == l.Stage})
 	}
@@ -100,23 +100,23 @@ func (d *Desk) leadPage(f frame, l store.LeadDetail, related []handoff.Lead, to 
 		page.Link = site.BookingLink(l.Submissions[n-1].ID)
 	}
 	for _, n := range l.Notes {
-		page.Notes = append(page.Notes, noteView{n.ID, n.Text, n.Author, full(n.At, site.TimeZone), page.Work && (n.Author == to.Name || to.May(handoff.RoleOwner))})
+		page.Notes = append(page.Notes, noteView{n.ID, n.Text, n.Author, full(n.At, site.zone), page.Work && (n.Author == q.actor.Name || q.actor.May(handoff.RoleOwner))})
 	}
 	for _, one := range related {
-		page.Related = append(page.Related, d.row(store.LeadSummary{Lead: one}, false))
+		page.Related = append(page.Related, q.row(store.LeadSummary{Lead: one}, false))
 	}
-	if (reader{d, to}).many() {
+	if q.many() {
 		page.Site = site.Name
 	}
 	if next := nextCall(l.Bookings, now); next != nil {
-		page.Next = span(next.Start, next.End, site.TimeZone)
+		page.Next = span(next.Start, next.End, site.zone)
 		page.NextNote = statusWords[next.Status]
 		if next.Start.Before(now) {
 			page.NextNote = "taking place now"
 		}
 	}
 	for _, s := range slices.Backward(l.Submissions) {
-		page.Submissions = append(page.Submissions, d.submission(site, l.Lead, s))
+		page.Submissions = append(page.Submissions, q.submission(site, l.Lead, s))
 	}
 	return page
 }
@@ -134,10 +134,10 @@ func undoable(l store.LeadDetail) string {
 	return last.Cause
 }
 
-func (d *Desk) submission(site Site, l handoff.Lead, s handoff.Submission) submission {
+func (q reader) submission(site Site, l handoff.Lead, s handoff.Submission) submission {
 	out := submission{
-		Anchor: anchor("form", string(s.ID)), Service: site.service(s.Service), At: full(s.At, site.TimeZone),
-		Consent: s.Consent, Agreed: full(s.Consent.At, site.TimeZone),
+		Anchor: anchor("form", string(s.ID)), Service: site.service(s.Service), At: full(s.At, site.zone),
+		Consent: s.Consent, Agreed: full(s.Consent.At, site.zone),
 	}
 	field := func(list *[]handoff.Answer, label, value string) {
 		if value != "" {
@@ -252,7 +252,7 @@ func viewBooking(site Site, b *handoff.Booking, now time.Time) bookingView {
 	v := bookingView{
 		Anchor: anchor("booking", b.String()), UID: b.UID, Seat: b.Seat,
 		Status: badge{bookingWords(b, now), bookingTone(b)}, Current: b.Status != handoff.Rescheduled,
-		Time: span(b.Start, b.End, site.TimeZone), Visitor: visitorTime(b, site.TimeZone),
+		Time: span(b.Start, b.End, site.zone), Visitor: visitorTime(b, site.zone),
 		Host: who(b.Host), Attendee: who(b.Attendee), Reason: b.Reason,
 	}
 	v.Location, v.Link = location(b.Location)

@@ -84,7 +84,7 @@ type query struct {
 	stage           handoff.Stage
 	service, source string
 	search          string
-	from, to        string    // days in the site's zone, such as 2026-11-01; to is included
+	from, to        string    // days in the zone of the list, such as 2026-11-01; to is included
 	at              time.Time // with lead: leads before this one
 	lead            handoff.LeadID
 }
@@ -118,7 +118,8 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	seen := d.as(r).seen()
+	see := d.as(r)
+	seen := see.seen()
 	page := leadsPage{
 		Sites: siteChoices(seen, q), Stages: d.stageChoices(seen, q, counts), Form: d.form(seen, q, sources), Views: viewLinks(views, q),
 		Query: q.first().values().Encode(), Many: q.site == "" && len(seen) > 1, Zone: oneZone(seen, q.site),
@@ -141,7 +142,7 @@ func (d *Desk) leads(w http.ResponseWriter, r *http.Request) error {
 		page.AtStage = label(string(q.stage))
 	}
 	for _, l := range leads {
-		page.Leads = append(page.Leads, d.row(l, oneZone(seen, "") == ""))
+		page.Leads = append(page.Leads, see.row(l, oneZone(seen, "") == ""))
 	}
 	return d.render(w, http.StatusOK, "leads", page)
 }
@@ -162,12 +163,13 @@ func (q reader) filter(of query) store.LeadFilter {
 	return f
 }
 
-// zoneOf is in which zone a list's days are: the site's, or that of all sites that are seen.
+// zoneOf is in which zone a list's days are: that in which its times are shown, of several
+// sites if they have one in common.
 func (q reader) zoneOf(site string) *time.Location {
 	if site == "" {
 		return commonZone(q.seen())
 	}
-	return q.siteOf(site).TimeZone
+	return q.siteOf(site).zone
 }
 
 // form fills in what a list is narrowed by.
@@ -201,16 +203,16 @@ func (d *Desk) form(seen []Site, q query, sources []string) filterForm {
 }
 
 // row shows a lead in a list; zones says that times are of several.
-func (d *Desk) row(l store.LeadSummary, zones bool) leadRow {
-	site, now := d.siteOf(l.Site), d.Now()
+func (q reader) row(l store.LeadSummary, zones bool) leadRow {
+	site, now := q.siteOf(l.Site), q.Now()
 	row := leadRow{
 		ID: l.ID, Name: l.Name, Email: l.Email, Service: site.service(l.Service), Site: site.Name,
-		Stage: site.stage(l.Stage), Source: l.Source, Submitted: soon(l.CreatedAt, now, site.TimeZone),
+		Stage: site.stage(l.Stage), Source: l.Source, Submitted: soon(l.CreatedAt, now, site.zone),
 	}
 	if next := nextCall(l.Bookings, now); next != nil {
-		row.Next = soon(next.Start, now, site.TimeZone)
+		row.Next = soon(next.Start, now, site.zone)
 		if zones {
-			row.Next.Text += next.Start.In(site.TimeZone).Format(" MST")
+			row.Next.Text += next.Start.In(site.zone).Format(" MST")
 		}
 		switch {
 		case next.Status == handoff.Requested:
@@ -245,10 +247,10 @@ func oneZone(sites []Site, site string) string {
 		if site != "" && s.ID != site {
 			continue
 		}
-		if zone != "" && zone != zoneWords(s.TimeZone) {
+		if zone != "" && zone != zoneWords(s.zone) {
 			return ""
 		}
-		zone = zoneWords(s.TimeZone)
+		zone = zoneWords(s.zone)
 	}
 	return zone
 }

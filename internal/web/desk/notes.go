@@ -55,10 +55,10 @@ func notes(site Site, l store.LeadDetail, now time.Time) []note {
 			add(b, "%s", words)
 		}
 		if b.NoShow {
-			add(b, "The visitor did not come to the call of %s.", b.Start.In(site.TimeZone).Format("2 Jan 2006, 15:04"))
+			add(b, "The visitor did not come to the call of %s.", b.Start.In(site.zone).Format("2 Jan 2006, 15:04"))
 		}
 		if b.HostAbsent {
-			add(b, "The host did not come to the call of %s.", b.Start.In(site.TimeZone).Format("2 Jan 2006, 15:04"))
+			add(b, "The host did not come to the call of %s.", b.Start.In(site.zone).Format("2 Jan 2006, 15:04"))
 		}
 	}
 	return out

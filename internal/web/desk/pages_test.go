@@ -292,7 +292,7 @@ func TestLeadShowsItsStory(t *testing.T) {
 // Notes say what a person should look at, and nothing if there is nothing.
 func TestNotes(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	site := Site{TimeZone: time.UTC, Pipeline: handoff.DefaultPipeline(), Services: map[string]string{"leak": "Leak detection"}, EventTypes: map[int64]string{10: "boiler", 11: "leak"}}
+	site := Site{TimeZone: time.UTC, zone: time.UTC, Pipeline: handoff.DefaultPipeline(), Services: map[string]string{"leak": "Leak detection"}, EventTypes: map[int64]string{10: "boiler", 11: "leak"}}
 	call := func(uid string, in time.Duration, change func(*handoff.Booking)) handoff.Booking {
 		b := handoff.Booking{BookingKey: handoff.BookingKey{UID: uid}, Status: handoff.Accepted, Start: now.Add(in), End: now.Add(in + time.Hour), EventType: 10, Attendee: handoff.Person{Email: "Dana@example.com"}}
 		if change != nil {

@@ -118,6 +118,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 	if err != nil {
 		return err
 	}
+	see := d.as(r)
 	for i, u := range users {
 		sessions, err := d.Store.Sessions(r.Context(), u.Email)
 		if err != nil {
@@ -129,7 +130,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 		}
 		p := person{
 			Email: u.Email, Name: u.Name, Access: d.access(u), Self: u.Email == operatorOf(r).Email, Sessions: len(sessions), Passkeys: len(keys),
-			Seen: d.when(u.SeenAt), Grant: d.grant(fmt.Sprint("person-", i), u.Role, u.Sites),
+			Seen: see.when(u.SeenAt), Grant: d.grant(fmt.Sprint("person-", i), u.Role, u.Sites),
 		}
 		page.People = append(page.People, p)
 	}
@@ -138,7 +139,7 @@ func (d *Desk) peoplePage(w http.ResponseWriter, r *http.Request, status int, pa
 		return err
 	}
 	for _, l := range invitations {
-		page.Invitations = append(page.Invitations, invitationRow{l.Email, d.grantWords(l.Role, l.Sites), l.By, d.when(l.ExpiresAt)})
+		page.Invitations = append(page.Invitations, invitationRow{l.Email, d.grantWords(l.Role, l.Sites), l.By, see.when(l.ExpiresAt)})
 	}
 	return d.render(w, status, "people", page)
 }

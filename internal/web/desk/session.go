@@ -111,6 +111,7 @@ type operator struct {
 	store.User
 	session store.Session
 	token   string
+	zone    *time.Location // that they chose; nil: none
 }
 
 type operatorKey struct{}
@@ -132,7 +133,7 @@ func (d *Desk) operator(ctx context.Context, token string) (operator, bool, erro
 	if errors.Is(err, handoff.ErrNotFound) {
 		return operator{}, false, nil
 	}
-	return operator{u, s, token}, err == nil, err
+	return operator{u, s, token, zoneNamed(u.Zone)}, err == nil, err
 }
 
 // liveHeader marks what desk.js fetches by itself: it gets no redirect, and does

@@ -47,7 +47,7 @@ func (d *Desk) siteList(w http.ResponseWriter, r *http.Request) error {
 			row.State = badge{"Alarm", "care"}
 		}
 		if at := heardAt(v); !at.IsZero() {
-			row.Heard = soon(at, d.Now(), s.TimeZone)
+			row.Heard = soon(at, d.Now(), s.zone)
 		}
 		page.Sites = append(page.Sites, row)
 	}
@@ -70,7 +70,7 @@ func heardAt(v store.SiteView) time.Time {
 type sitePage struct {
 	frame
 	ID, Name, URL string
-	Zone          string
+	Zones         string // of times and days, in a sentence
 	Health        []connection
 	Other         []alarm // open, and of none of these connections
 	Hours, Days   deliveries
@@ -125,7 +125,7 @@ func (d *Desk) sitePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := d.Now()
-	first := dayOf(s, now, 1-daysShown)
+	first := dayOf(s.TimeZone, now, 1-daysShown)
 	v, err := d.Store.ViewSite(r.Context(), s.ID, first)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (d *Desk) sitePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := sitePage{
-		frame: f, ID: s.ID, Name: s.Name, URL: s.URL, Zone: zoneWords(s.TimeZone),
+		frame: f, ID: s.ID, Name: s.Name, URL: s.URL, Zones: s.zones(),
 		Hours: d.byHour(s, v.Hours, now), Days: d.byDay(s, v.Hours, now), Policies: policies(s),
 	}
 	page.Health, page.Other = d.connections(s, v)
@@ -152,7 +152,7 @@ func (d *Desk) alarms(s Site, open *[]store.FailureView, reasons ...handoff.Reas
 		if len(reasons) > 0 && !slices.Contains(reasons, f.Reason) {
 			return false
 		}
-		out = append(out, alarm{f.ID, failureTitle(f), visible(f.Detail), soon(f.ReceivedAt, d.Now(), s.TimeZone)})
+		out = append(out, alarm{f.ID, failureTitle(f), visible(f.Detail), soon(f.ReceivedAt, d.Now(), s.zone)})
 		return true
 	})
 	return out
@@ -161,7 +161,7 @@ func (d *Desk) alarms(s Site, open *[]store.FailureView, reasons ...handoff.Reas
 // connections say how a site does with each that it has; and what else is alarming.
 func (d *Desk) connections(s Site, v store.SiteView) ([]connection, []alarm) {
 	now, open := d.Now(), slices.Clone(v.Alarms)
-	at := func(t time.Time) string { return soon(t, now, s.TimeZone).Text }
+	at := func(t time.Time) string { return soon(t, now, s.zone).Text }
 	list := []connection{d.webhook(s, v), d.list(s, v), {Name: "Calendars in the site’s pages"}, {Name: "Mail server"}}
 	webhook, sweep, calendars, mail := &list[0], &list[1], &list[2], &list[3]
 	webhook.Alarms = d.alarms(s, &open, handoff.WebhookSilent, handoff.WebhookLossy, handoff.BodyChanged)
@@ -192,7 +192,7 @@ func (d *Desk) connections(s Site, v store.SiteView) ([]connection, []alarm) {
 // webhook says when it was heard of last.
 func (d *Desk) webhook(s Site, v store.SiteView) connection {
 	c := connection{Name: "Webhook of Cal.com", State: badge{"Well", "good"}}
-	at := func(t time.Time) string { return soon(t, d.Now(), s.TimeZone).Text }
+	at := func(t time.Time) string { return soon(t, d.Now(), s.zone).Text }
 	if heard := heardAt(v); heard.IsZero() {
 		c.State, c.What = badge{"Not heard yet", "new"}, []string{"No delivery was verified so far."}
 	} else {
@@ -226,12 +226,12 @@ func (d *Desk) list(s Site, v store.SiteView) connection {
 	case next.IsZero():
 		c.What = append(c.What, "Nobody means to read it again: is a server running?")
 	case next.After(d.Now()):
-		c.What = append(c.What, "It is read again "+soon(next, d.Now(), s.TimeZone).Text+".")
+		c.What = append(c.What, "It is read again "+soon(next, d.Now(), s.zone).Text+".")
 	default:
 		c.What = append(c.What, "It is being read, or is next.")
 	}
 	if !v.SweptSince.IsZero() {
-		c.What = append(c.What, "It is known without a gap from "+full(v.SweptSince, s.TimeZone).Text+" on.")
+		c.What = append(c.What, "It is known without a gap from "+full(v.SweptSince, s.zone).Text+" on.")
 	}
 	return c
 }
@@ -242,7 +242,7 @@ func (d *Desk) byHour(s Site, hours map[string]store.Deliveries, now time.Time) 
 	for i := range hoursShown {
 		t := now.Truncate(time.Hour).Add(-time.Duration(i) * time.Hour)
 		n := hours[store.Hour(t)]
-		rows = append(rows, deliveryRow{soon(t, now, s.TimeZone).Text, n.Verified, n.Refused})
+		rows = append(rows, deliveryRow{soon(t, now, s.zone).Text, n.Verified, n.Refused})
 	}
 	return drawDeliveries("by-hour", "Deliveries of the last 48 hours, by the hour", rows)
 }
@@ -251,7 +251,7 @@ func (d *Desk) byHour(s Site, hours map[string]store.Deliveries, now time.Time) 
 func (d *Desk) byDay(s Site, hours map[string]store.Deliveries, now time.Time) deliveries {
 	var rows []deliveryRow
 	for i := range daysShown {
-		from, to := dayOf(s, now, -i), dayOf(s, now, 1-i)
+		from, to := dayOf(s.TimeZone, now, -i), dayOf(s.TimeZone, now, 1-i)
 		row := deliveryRow{When: day(from, now, s.TimeZone)}
 		for t := from.Truncate(time.Hour); t.Before(to); t = t.Add(time.Hour) { // of a zone beside the full hour, to the hour
 			n := hours[store.Hour(t)]
@@ -280,10 +280,10 @@ func (d *Desk) secrets(s Site, v store.SiteView) []secretRow {
 	for _, secret := range s.Secrets() {
 		row := secretRow{Fingerprint: strings.TrimPrefix(secret.Sign, store.SignSecret), State: badge{"Current", "good"}}
 		if used := v.Signs[secret.Sign]; !used.IsZero() {
-			row.Used = soon(used, now, s.TimeZone)
+			row.Used = soon(used, now, s.zone)
 		}
 		if !secret.Until.IsZero() {
-			row.Until = full(secret.Until, s.TimeZone)
+			row.Until = full(secret.Until, s.zone)
 			if row.State = (badge{"Former, still accepted", "wait"}); !now.Before(secret.Until) {
 				row.State = badge{"Former, only recognised", "end"}
 			}

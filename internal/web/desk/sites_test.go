@@ -61,7 +61,7 @@ func TestDeliveriesByHourAndDay(t *testing.T) {
 	b := newBench(t)
 	zone, err := time.LoadLocation("America/New_York")
 	b.must(err)
-	s := Site{ID: "x", TimeZone: zone}
+	s := Site{ID: "x", TimeZone: zone, zone: zone}
 	now := time.Date(2026, 11, 2, 3, 30, 0, 0, time.UTC) // 22:30 of 1 November, the day of 25 hours
 	hours := map[string]store.Deliveries{}
 	for t := now.Truncate(time.Hour); t.After(now.AddDate(0, 0, -40)); t = t.Add(-time.Hour) {

@@ -23,12 +23,12 @@ type statementsPage struct {
 
 // A statementSite is the newest statements of one site.
 type statementSite struct {
-	ID, Name, Zone string
-	Swept          bool   // Cal.com's list is read
-	Read           moment // when last; empty: never
-	Asked          bool   // somebody just asked for it to be read
-	Since          moment // from when on; days before it are left out
-	Days           []statementDay
+	ID, Name, Zones string
+	Swept           bool   // Cal.com's list is read
+	Read            moment // when last; empty: never
+	Asked           bool   // somebody just asked for it to be read
+	Since           moment // from when on; days before it are left out
+	Days            []statementDay
 }
 
 // A statementDay is the statement of one day in a row.
@@ -49,17 +49,17 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := statementsPage{frame: f, Many: d.as(r).many()}
 	for _, s := range d.as(r).seen() {
-		site := statementSite{ID: s.ID, Name: s.Name, Zone: zoneWords(s.TimeZone), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
-		first, end := dayOf(s, d.Now(), 1-statementDays), dayOf(s, d.Now(), 1)
+		site := statementSite{ID: s.ID, Name: s.Name, Zones: s.zones(), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
+		first, end := dayOf(s.TimeZone, d.Now(), 1-statementDays), dayOf(s.TimeZone, d.Now(), 1)
 		all, err := d.Store.Statement(r.Context(), s.ID, first, end, s.rules())
 		if err != nil {
 			return err
 		}
 		if !all.AsOf.IsZero() {
-			site.Read, site.Since = soon(all.AsOf, d.Now(), s.TimeZone), soon(all.Since, d.Now(), s.TimeZone)
+			site.Read, site.Since = soon(all.AsOf, d.Now(), s.zone), soon(all.Since, d.Now(), s.zone)
 		}
 		for i := range statementDays {
-			st := all.Part(dayOf(s, d.Now(), -i), dayOf(s, d.Now(), 1-i))
+			st := all.Part(dayOf(s.TimeZone, d.Now(), -i), dayOf(s.TimeZone, d.Now(), 1-i))
 			if !st.Read() && len(st.Listed) == 0 {
 				break
 			}
@@ -70,10 +70,10 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 	return d.render(w, http.StatusOK, "statements", page)
 }
 
-// dayOf is when a day of a site begins: that of a time, or so many days later.
-func dayOf(s Site, t time.Time, later int) time.Time {
-	y, m, day := t.In(s.TimeZone).Date()
-	return time.Date(y, m, day+later, 0, 0, 0, 0, s.TimeZone)
+// dayOf is when a day begins in a zone: that of a time, or so many days later.
+func dayOf(in *time.Location, t time.Time, later int) time.Time {
+	y, m, day := t.In(in).Date()
+	return time.Date(y, m, day+later, 0, 0, 0, 0, in)
 }
 
 // rules are those of a site's rules that a statement goes by.
@@ -153,7 +153,7 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, handoff.ErrNotFound)
 	}
-	st, err := d.Store.Statement(r.Context(), s.ID, t, dayOf(s, t, 1), s.rules())
+	st, err := d.Store.Statement(r.Context(), s.ID, t, dayOf(s.TimeZone, t, 1), s.rules())
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func timeline(site Site, l store.LeadDetail) []timelineDay {
 	})
 	var days []timelineDay
 	for _, item := range slices.Backward(items) {
-		day := item.At.In(site.TimeZone).Format("Monday 2 January 2006")
+		day := item.At.In(site.zone).Format("Monday 2 January 2006")
 		if len(days) == 0 || days[len(days)-1].Day != day {
 			days = append(days, timelineDay{Day: day})
 		}
@@ -75,7 +75,7 @@ func timeline(site Site, l store.LeadDetail) []timelineDay {
 }
 
 func clock(t time.Time, site Site) moment {
-	return newMoment(t, t.In(site.TimeZone).Format("15:04:05"))
+	return newMoment(t, t.In(site.zone).Format("15:04:05"))
 }
 
 func sentItem(site Site, s handoff.Submission, first bool) timelineItem {
@@ -119,8 +119,8 @@ func factItem(site Site, lead handoff.LeadID, f store.Fact) timelineItem {
 	}
 	if !f.At.IsZero() {
 		item.Said = clock(f.At, site)
-		if f.At.In(site.TimeZone).Format(time.DateOnly) != f.ReceivedAt.In(site.TimeZone).Format(time.DateOnly) {
-			item.Said.Text = f.At.In(site.TimeZone).Format("2 Jan 2006, 15:04:05")
+		if f.At.In(site.zone).Format(time.DateOnly) != f.ReceivedAt.In(site.zone).Format(time.DateOnly) {
+			item.Said.Text = f.At.In(site.zone).Format("2 Jan 2006, 15:04:05")
 		}
 	}
 	if f.Source == handoff.FromEvent {
@@ -176,7 +176,7 @@ func factDetail(site Site, o handoff.Observation) []string {
 		out = append(out, statusWords[o.Status])
 	}
 	if !o.Start.IsZero() {
-		out = append(out, "for "+span(o.Start, o.End, site.TimeZone).Text)
+		out = append(out, "for "+span(o.Start, o.End, site.zone).Text)
 	}
 	if o.Predecessor != "" && o.Predecessor != o.UID {
 		out = append(out, "instead of "+o.Predecessor)

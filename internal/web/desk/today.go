@@ -127,7 +127,7 @@ func (d *Desk) today(w http.ResponseWriter, r *http.Request) error {
 	page := todayPage{frame: f, Zone: oneZone(sites, ""), Many: see.many(), Work: see.actor.May(handoff.RoleOperator)}
 	zone := time.UTC
 	if len(sites) > 0 {
-		zone = sites[0].TimeZone
+		zone = sites[0].zone
 	}
 	page.Day = now.In(zone).Format("Monday 2 January")
 	if err := d.causes(ctx, &page, see); err != nil {
@@ -143,7 +143,7 @@ func (d *Desk) today(w http.ResponseWriter, r *http.Request) error {
 		page.Readings = append(page.Readings, d.reading(s, t.Reading, page.Many))
 	}
 	page.Looked = lookedAt(sites)
-	d.fillToday(&page, all)
+	see.fillToday(&page, all)
 	return d.render(w, http.StatusOK, "today", page)
 }
 
@@ -151,7 +151,7 @@ func (d *Desk) today(w http.ResponseWriter, r *http.Request) error {
 func (s Site) todayFilter(now time.Time) store.TodayFilter {
 	f := store.TodayFilter{
 		Stage: s.Pipeline.On[handoff.Submitted], UnbookedFrom: now.Add(-UnbookedWithin), UnbookedTo: now.Add(-s.UnbookedAfter),
-		Over: now.Add(-s.Reminding.Over()), Since: dayOf(s, now, -1),
+		Over: now.Add(-s.Reminding.Over()), Since: dayOf(s.zone, now, -1),
 	}
 	if s.UnbookedAfter == 0 {
 		f.UnbookedTo = f.UnbookedFrom
@@ -196,7 +196,7 @@ func (d *Desk) causes(ctx context.Context, page *todayPage, see reader) error {
 }
 
 // fillToday merges what was read of each site.
-func (d *Desk) fillToday(page *todayPage, all []store.Today) {
+func (q reader) fillToday(page *todayPage, all []store.Today) {
 	var failures []store.FailureView
 	var unbooked []store.Unbooked
 	var doubled []store.DoubledLead
@@ -207,40 +207,40 @@ func (d *Desk) fillToday(page *todayPage, all []store.Today) {
 		failures, unbooked, doubled = append(failures, t.Waiting...), append(unbooked, t.Unbooked...), append(doubled, t.Doubled...)
 		count = min(count+t.UnbookedCount, store.MaxCount+1)
 		for _, c := range t.Calls {
-			calls = append(calls, sited[store.Call]{d.siteOf(t.Site), c})
+			calls = append(calls, sited[store.Call]{q.siteOf(t.Site), c})
 		}
 		for _, m := range t.Moves {
-			moves = append(moves, sited[store.LeadMove]{d.siteOf(t.Site), m})
+			moves = append(moves, sited[store.LeadMove]{q.siteOf(t.Site), m})
 		}
-		page.countMoved(d.siteOf(t.Site), t.Moved)
+		page.countMoved(q.siteOf(t.Site), t.Moved)
 	}
 	slices.SortFunc(failures, func(a, b store.FailureView) int { return a.LastAt.Compare(b.LastAt) })
 	for _, f := range first(failures, failuresFew) {
-		page.Waiting = append(page.Waiting, d.failureRow(f))
+		page.Waiting = append(page.Waiting, q.failureRow(f))
 	}
 	slices.SortStableFunc(unbooked, func(a, b store.Unbooked) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	for _, u := range first(unbooked, store.TodayShown) {
-		page.Unbooked = append(page.Unbooked, d.unbookedRow(u, page.Work))
+		page.Unbooked = append(page.Unbooked, q.unbookedRow(u, page.Work))
 	}
 	if count > len(page.Unbooked) {
 		page.UnbookedMore = countWords(count)
 	}
 	slices.SortStableFunc(doubled, func(a, b store.DoubledLead) int { return a.Calls[0].Start.Compare(b.Calls[0].Start) })
 	for _, one := range first(doubled, store.TodayShown) {
-		row := doubledRow{leadRow: d.row(store.LeadSummary{Lead: one.Lead}, false)}
+		row := doubledRow{leadRow: q.row(store.LeadSummary{Lead: one.Lead}, false)}
 		for i := range one.Calls {
-			row.Calls = append(row.Calls, page.callRow(d.siteOf(one.Site), store.Call{Booking: one.Calls[i], Lead: one.ID}, d.Now()))
+			row.Calls = append(row.Calls, page.callRow(q.siteOf(one.Site), store.Call{Booking: one.Calls[i], Lead: one.ID}, q.Now()))
 		}
 		page.Doubled = append(page.Doubled, row)
 	}
 	slices.SortStableFunc(calls, func(a, b sited[store.Call]) int { return a.of.Start.Compare(b.of.Start) })
 	for _, c := range first(calls, store.TodayShown) {
-		page.Calls = append(page.Calls, page.callRow(c.site, c.of, d.Now()))
+		page.Calls = append(page.Calls, page.callRow(c.site, c.of, q.Now()))
 	}
 	slices.SortStableFunc(moves, func(a, b sited[store.LeadMove]) int { return b.of.At.Compare(a.of.At) })
 	for _, m := range first(moves, store.TodayShown) {
 		page.Moves = append(page.Moves, moveRow{
-			At: soon(m.of.At, d.Now(), m.site.TimeZone), Lead: m.of.Lead, Name: m.of.Name, Site: m.site.Name,
+			At: soon(m.of.At, q.Now(), m.site.zone), Lead: m.of.Lead, Name: m.of.Name, Site: m.site.Name,
 			From: m.site.stage(m.of.From), To: m.site.stage(m.of.To), Note: m.of.Note,
 		})
 	}
@@ -272,9 +272,9 @@ func (p *todayPage) countMoved(s Site, moved []store.Moved) {
 	}
 }
 
-func (d *Desk) unbookedRow(u store.Unbooked, work bool) unbookedRow {
-	site := d.siteOf(u.Site)
-	row := unbookedRow{leadRow: d.row(store.LeadSummary{Lead: u.Lead}, false), SiteID: u.Site, StageID: u.Stage, Phone: u.Phone}
+func (q reader) unbookedRow(u store.Unbooked, work bool) unbookedRow {
+	site := q.siteOf(u.Site)
+	row := unbookedRow{leadRow: q.row(store.LeadSummary{Lead: u.Lead}, false), SiteID: u.Site, StageID: u.Stage, Phone: u.Phone}
 	switch {
 	case u.Stopped:
 		row.Asked = "wants no reminders"
@@ -298,17 +298,17 @@ func (d *Desk) unbookedRow(u store.Unbooked, work bool) unbookedRow {
 // callRow shows a call.
 func (p *todayPage) callRow(site Site, c store.Call, now time.Time) callRow {
 	row := callRow{
-		When: soon(c.Start, now, site.TimeZone), Visitor: visitorTime(&c.Booking, site.TimeZone), Lead: c.Lead, Name: cmp.Or(c.Name, c.Attendee.Name, c.Attendee.Email),
+		When: soon(c.Start, now, site.zone), Visitor: visitorTime(&c.Booking, site.zone), Lead: c.Lead, Name: cmp.Or(c.Name, c.Attendee.Name, c.Attendee.Email),
 		Host: cmp.Or(c.Host.Name, c.Host.Email), Address: leadAddress(c.Lead) + "#" + anchor("booking", c.BookingKey.String()),
 	}
 	if c.Lead == "" {
 		row.Address = ofBooking(c.UID)
 	}
 	if c.End.After(c.Start) {
-		row.When.Text += "–" + c.End.In(site.TimeZone).Format("15:04")
+		row.When.Text += "–" + c.End.In(site.zone).Format("15:04")
 	}
 	if p.Zone == "" {
-		row.When.Text += c.Start.In(site.TimeZone).Format(" MST")
+		row.When.Text += c.Start.In(site.zone).Format(" MST")
 	}
 	about := []string{cmp.Or(site.service(cmp.Or(c.Service, site.EventTypes[c.EventType])), c.Title)}
 	if p.Many {
@@ -364,7 +364,7 @@ func (d *Desk) reading(s Site, r store.Reading, many bool) reading {
 		out.Site = s.Name
 	}
 	now := d.Now()
-	at := func(t time.Time) string { return soon(t, now, s.TimeZone).Text }
+	at := func(t time.Time) string { return soon(t, now, s.zone).Text }
 	switch failing := r.Attempts > 1; { // one is the attempt that is being made
 	case !s.Swept:
 		out.Text = "Cal.com’s list of bookings is not read, since there is no key of its API: a booking of which no webhook came is missing here."

@@ -72,10 +72,10 @@ func span(start, end time.Time, in *time.Location) moment {
 func commonZone(sites []Site) *time.Location {
 	zone := time.UTC
 	for i, s := range sites {
-		if i > 0 && s.TimeZone.String() != zone.String() {
+		if i > 0 && s.zone.String() != zone.String() {
 			return time.UTC
 		}
-		zone = s.TimeZone
+		zone = s.zone
 	}
 	return zone
 }
@@ -87,6 +87,15 @@ func zoneWords(in *time.Location) string {
 		return "UTC"
 	}
 	return strings.ReplaceAll(name[strings.LastIndexByte(name, '/')+1:], "_", " ") + " time"
+}
+
+// zones says in which zones times and days of a site are shown.
+func (s Site) zones() string {
+	days, times := zoneWords(s.TimeZone), zoneWords(s.zone)
+	if days == times {
+		return "Times and days are " + days + "."
+	}
+	return "Times are " + times + ", days " + days + "."
 }
 
 // counted writes a number that may be more: "7", "1,000+".

@@ -140,7 +140,7 @@ func (d *Desk) received(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := receivedPage{frame: f, Lead: id, Name: l.Name, Code: fact.Trigger}
 	for _, one := range found {
-		page.Received = append(page.Received, viewReceived(d.siteOf(l.Site), one))
+		page.Received = append(page.Received, viewReceived(d.as(r).siteOf(l.Site), one))
 	}
 	return d.render(w, http.StatusOK, "received", page)
 }
