@@ -36,6 +36,7 @@ const (
 	BookingUnreadable Reason = "booking_unreadable" // Cal.com's list held what we could not read
 	SweepFailing      Reason = "sweep_failing"      // Cal.com's list cannot be read at all
 	MailFailing       Reason = "mail_failing"       // the mail server takes nothing from us
+	TellingFailing    Reason = "telling_failing"    // a channel on which people are told takes no message
 	CalendarHidden    Reason = "calendar_hidden"    // a booking page cannot be shown in the site's page
 	BodyChanged       Reason = "body_changed"       // a trigger's bodies have other fields than before
 )
@@ -159,6 +160,11 @@ var ReasonTexts = []ReasonText{
 		MailFailing, FailedSite, "The mail server does not take our letters",
 		"The mail server cannot be reached, refuses the password, or does not let us send as the site's address. Reminders wait; each is tried again for a day.",
 		"Look at mail and at the site's address in handoff.yaml and site.yaml, and at the log, which has the mail server's code. The entry settles itself.",
+	},
+	{
+		TellingFailing, FailedSite, "Messages to your people are refused",
+		"Slack, a webhook of yours or the mail server did not take what Handoff wanted to tell: a call that was booked, an entry that waits, an alarm, the day before. Nothing of it is lost: it is told in the next message that is taken.",
+		"Look at that line of notify in handoff.yaml: a channel may be gone, an address or a secret may have changed. The entry settles itself with the next message, and when the line is taken out and the server started again.",
 	},
 	{
 		CalendarHidden, FailedSite, "A calendar cannot be shown on the site",

@@ -267,7 +267,7 @@ func TestMatch(t *testing.T) {
 func TestReasonsAreExplained(t *testing.T) {
 	reasons := []Reason{
 		SignatureMissing, NoSecretProvided, SignatureWrong, SignatureRetired, SignatureOtherSite, BodyAltered, BodyReencoded, UnverifiedFlood,
-		NotJSON, UnknownShape, UnknownTrigger, UnknownVersion, Replayed, WebhookSilent, WebhookLossy, BookingUnreadable, SweepFailing, MailFailing, CalendarHidden, BodyChanged, OtherEventType,
+		NotJSON, UnknownShape, UnknownTrigger, UnknownVersion, Replayed, WebhookSilent, WebhookLossy, BookingUnreadable, SweepFailing, MailFailing, TellingFailing, CalendarHidden, BodyChanged, OtherEventType,
 		NoReference, ReferenceForged, ReferenceOtherSite, SubmissionUnknown, OtherLead,
 	}
 	if len(ReasonTexts) != len(reasons) {

@@ -15,7 +15,7 @@ func TestRemedies(t *testing.T) {
 		SignatureMissing: "dismiss", NoSecretProvided: "dismiss", SignatureWrong: "verify dismiss", SignatureRetired: "verify dismiss",
 		SignatureOtherSite: "verify dismiss", BodyAltered: "verify dismiss", BodyReencoded: "verify dismiss", UnverifiedFlood: "dismiss",
 		NotJSON: "verify dismiss", UnknownShape: "verify dismiss", UnknownTrigger: "verify dismiss", UnknownVersion: "verify dismiss", Replayed: "dismiss",
-		WebhookSilent: "", WebhookLossy: "", BookingUnreadable: "", SweepFailing: "", MailFailing: "", CalendarHidden: "", BodyChanged: "dismiss",
+		WebhookSilent: "", WebhookLossy: "", BookingUnreadable: "", SweepFailing: "", MailFailing: "", TellingFailing: "", CalendarHidden: "", BodyChanged: "dismiss",
 		NoReference: "attach ask dismiss", ReferenceForged: "attach ask dismiss", ReferenceOtherSite: "attach ask dismiss",
 		SubmissionUnknown: "attach ask dismiss", OtherLead: "attach ask dismiss", OtherEventType: "dismiss",
 	}

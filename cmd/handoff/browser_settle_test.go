@@ -173,7 +173,7 @@ func (h *house) troubles(t *testing.T, secret, coming string) {
 
 // healing are the reasons that settle themselves, and that people cannot settle.
 var healing = []handoff.Reason{
-	handoff.WebhookSilent, handoff.WebhookLossy, handoff.BookingUnreadable, handoff.SweepFailing, handoff.MailFailing, handoff.CalendarHidden,
+	handoff.WebhookSilent, handoff.WebhookLossy, handoff.BookingUnreadable, handoff.SweepFailing, handoff.MailFailing, handoff.TellingFailing, handoff.CalendarHidden,
 }
 
 // failuresAreSettled settles one failure of each reason through its page.

@@ -110,7 +110,7 @@ func (a *App) wire(c *Config, wc web.Config, boxes map[string]letterbox, mail de
 			Swept:       s.API != nil && s.API.Key != "", Ignore: s.Ignore,
 			Letters: letters(s, wc.Keys, boxes[s.ID].reminders), Quiet: quietWords(boxes[s.ID].reminders), Reminds: boxes[s.ID].reminders != nil,
 			UnbookedAfter: c.siteConfig(s.ID).Desk.unbooked(), Reminding: boxes[s.ID].reminding(),
-			URL: s.Content.URL, Origins: s.CalOrigins, Mails: c.Mail.Host != "", File: c.file, Settings: c.settings(c.siteConfig(s.ID), s),
+			URL: s.Content.URL, Origins: s.CalOrigins, Mails: c.Mail.Host != "", Tells: boxes[s.ID].telling.Names(), File: c.file, Settings: c.settings(c.siteConfig(s.ID), s),
 			Secrets: func() []desk.Secret { return shownSecrets(wc.Keys[0], s.Secrets()) },
 		})
 		served := apiSite(s)

@@ -54,6 +54,17 @@ func (n *NotifyConfig) check() error {
 	return nil
 }
 
+// way is how they are told.
+func (n *NotifyConfig) way() string {
+	switch {
+	case n.Mail != "":
+		return "mail"
+	case n.Slack != (Secret{}):
+		return "Slack"
+	}
+	return "webhook"
+}
+
 // telling wires who is told of a site; nil if nobody is.
 func (c *Config) telling(sc *SiteConfig, site *web.Site, server *notify.Server) (*jobs.Telling, error) {
 	if len(sc.Notify) == 0 {
@@ -68,6 +79,7 @@ func (c *Config) telling(sc *SiteConfig, site *web.Site, server *notify.Server) 
 		if err != nil {
 			return nil, fmt.Errorf("notify[%d]: %w", i, err)
 		}
+		channel.Name = fmt.Sprintf("notify[%d]: %s", i, sc.Notify[i].way())
 		if slices.ContainsFunc(t.Channels, func(other jobs.Channel) bool { return other.ID == channel.ID }) {
 			return nil, fmt.Errorf("notify[%d]: it is there twice; name what it is about in one", i)
 		}

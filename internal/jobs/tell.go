@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"handoff"
+	"handoff/internal/notify"
 	"handoff/internal/store"
 )
 
 // A Channel is where people of a site are told.
 type Channel struct {
 	ID    string          // stable; it does not show where it goes
+	Name  string          // as its configuration has it, such as "notify[0]: slack"
 	About []handoff.Topic // what they want to be told of
 	Send  func(context.Context, handoff.News) error
 }
@@ -25,22 +27,33 @@ type Telling struct {
 	Channels   []Channel
 }
 
+// Names are those of the channels; a nil Telling has none.
+func (t *Telling) Names() []string {
+	var out []string
+	if t != nil {
+		for _, c := range t.Channels {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
 const (
 	tellEvery  = 30 * time.Second // between two looks, while nothing happens
 	tellGrace  = time.Minute      // what settles itself within it is nobody's news
 	tellPause  = 5 * time.Minute  // between two messages on one channel
 	digestHour = 8                // of the site's day, from which on yesterday's digest is sent
+	tellTries  = 3                // after which somebody has to know that a channel takes nothing
 )
 
-// startTelling makes it due to tell every channel.
+// startTelling makes it due to tell every channel, and forgets those that are gone.
 func (r *Runner) startTelling(ctx context.Context) {
 	for id, site := range r.Sites {
-		if site.Telling == nil {
-			continue
-		}
 		var channels []string
-		for _, c := range site.Telling.Channels {
-			channels = append(channels, c.ID)
+		if site.Telling != nil {
+			for _, c := range site.Telling.Channels {
+				channels = append(channels, c.ID)
+			}
 		}
 		r.insist(ctx, "starting to tell people", func() error { return r.Store.StartTelling(ctx, id, channels...) })
 	}
@@ -102,10 +115,15 @@ func (r *Runner) tellChannel(ctx context.Context, w store.Work, site Site, c Cha
 	}
 	sending, cancel := context.WithTimeout(ctx, store.Lease-5*time.Second) // before another process takes it for left
 	defer cancel()
+	subject := store.TellingSubject + c.ID
 	if err := c.Send(sending, news); err != nil {
-		return err
+		if w.Attempts < tellTries {
+			return err
+		}
+		return errors.Join(err, r.Store.SiteFails(ctx, w.Site, subject, handoff.TellingFailing, c.Name+": "+notify.Why(err)))
 	}
-	return r.Store.Told(context.WithoutCancel(ctx), w, next, now.Add(tellPause))
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(r.Store.Told(ctx, w, next, now.Add(tellPause)), r.Store.SiteWell(ctx, w.Site, subject, "a message was taken"))
 }
 
 // only leaves out what somebody does not want to be told of.

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -120,6 +121,57 @@ func TestPeopleAreToldOnce(t *testing.T) {
 	}
 	if len(b.told) != 2 {
 		t.Errorf("told again: %+v", b.told[2:])
+	}
+}
+
+// A channel that takes nothing three times in a row is told of where others are told,
+// once; it is well with the next message that it takes, or when it is taken out.
+func TestDeadChannelIsTold(t *testing.T) {
+	f, dead := newTeller(t)
+	alive := &board{}
+	s := f.runner.Sites[site]
+	s.Telling.Channels[0].Name = "notify[0]: Slack"
+	s.Telling.Channels = append(s.Telling.Channels, jobs.Channel{ID: "d", About: []handoff.Topic{handoff.TellAlarm}, Send: alive.send})
+	if err := f.db.StartTelling(t.Context(), site, "c", "d"); err != nil {
+		t.Fatal(err)
+	}
+	f.look(0)
+	fail := func() {
+		t.Helper()
+		dead.answer = errors.New("dial hooks.example.com/T0/secret: no route")
+		f.hearOf(fmt.Sprint("u", f.now().UnixNano()), "Dana", true)
+		f.pass(2 * time.Minute)
+		f.runner.Once(t.Context(), store.KindTell)
+		f.look(time.Minute)
+		if len(f.waiting()) != 0 {
+			t.Error("told after two tries")
+		}
+		for range 8 {
+			f.look(11 * time.Minute)
+		}
+		if list := f.waiting(); len(list) != 1 || list[0].Reason != handoff.TellingFailing || list[0].Detail != "notify[0]: Slack: it cannot be reached, or does not take it now" || list[0].Deliveries != 1 {
+			t.Errorf("there waits %+v", list)
+		}
+	}
+	fail()
+	if len(alive.told) != 1 || len(alive.told[0].Alarms) != 1 {
+		t.Errorf("the other channel was told %+v", alive.told)
+	}
+	dead.answer = nil
+	f.look(11 * time.Minute)
+	if list := f.waiting(); len(list) != 0 || len(dead.told) != 1 || len(dead.told[0].Booked) != 1 {
+		t.Errorf("there waits %+v; told %+v", list, dead.told)
+	}
+
+	fail()
+	if err := f.db.StartTelling(t.Context(), site, "c", "d"); err != nil || len(f.waiting()) != 1 {
+		t.Errorf("a start settles what is not well: %v", err)
+	}
+	if err := f.db.StartTelling(t.Context(), site, "d"); err != nil || len(f.waiting()) != 0 {
+		t.Errorf("taken out, and there waits %+v, %v", f.waiting(), err)
+	}
+	if n := f.told(handoff.TellingFailing); n != 2 {
+		t.Errorf("it was an entry %d times", n)
 	}
 }
 

@@ -105,6 +105,27 @@ func Hook(ctx context.Context, address, secret string, n handoff.News) error {
 	return post(ctx, address, body, signature)
 }
 
+// An answer is the status of one that is no yes.
+type answer int
+
+func (a answer) Error() string { return fmt.Sprintf("chat: it answers %d", int(a)) }
+
+// Why says in a few words why a message was not taken, without where it was to go.
+func Why(err error) string {
+	var a answer
+	switch {
+	case errors.As(err, &a):
+		return fmt.Sprintf("it answers %d", int(a))
+	case errors.Is(err, ErrServer):
+		return ErrServer.Error()
+	case errors.Is(err, ErrRefused):
+		return ErrRefused.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it does not answer in time"
+	}
+	return "it cannot be reached, or does not take it now"
+}
+
 // post sends JSON. Its errors do not name the address, which can be a secret.
 func post(ctx context.Context, address string, body []byte, signature string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
@@ -125,7 +146,7 @@ func post(ctx context.Context, address string, body []byte, signature string) er
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection is used again
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return fmt.Errorf("chat: it answers %d", res.StatusCode)
+		return answer(res.StatusCode)
 	}
 	return nil
 }

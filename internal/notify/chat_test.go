@@ -1,10 +1,12 @@
 package notify_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -81,11 +83,25 @@ func TestChatIsNotTaken(t *testing.T) {
 			if err == nil || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s, %d: %v", name, status, err)
 			}
+			if got := notify.Why(err); got != fmt.Sprint("it answers ", status) {
+				t.Errorf("%s, %d: why: %q", name, status, got)
+			}
 		}
 	}
 	for _, address := range []string{"http://127.0.0.1:1/secret", "\x00secret"} {
 		if err := notify.Slack(t.Context(), address, news()); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%v", err)
+		} else if got := notify.Why(err); got != "it cannot be reached, or does not take it now" {
+			t.Errorf("why: %q", got)
+		}
+	}
+	for err, want := range map[error]string{
+		fmt.Errorf("mail to dana@example.com: %w (535, x)", notify.ErrServer): "the mail server cannot be reached, or does not let us send",
+		fmt.Errorf("mail: %w (550, x)", notify.ErrRefused):                    "refused by the mail server",
+		fmt.Errorf("chat: %w", context.DeadlineExceeded):                      "it does not answer in time",
+	} {
+		if got := notify.Why(err); got != want {
+			t.Errorf("%v: why: %q", err, got)
 		}
 	}
 }

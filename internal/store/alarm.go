@@ -100,6 +100,8 @@ const (
 	SweepSubject   = "sweep" // Cal.com's list of bookings; it settles itself with the next page
 	MailSubject    = "mail"  // the mail server
 	EmbedSubject   = "embed" // the calendars in the site's pages
+
+	TellingSubject = "telling/" // and the channel on which people are told
 )
 
 // SiteFails opens a failure about a site's connections, unless it is open.

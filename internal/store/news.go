@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"handoff"
@@ -22,7 +23,7 @@ const KindTell = "tell"
 const maxTold = 10
 
 // StartTelling makes it due to tell channels of a site. One that is new is told of what
-// happens from now on.
+// happens from now on; what is open about one that is no longer there is settled.
 func (db *DB) StartTelling(ctx context.Context, site string, channels ...string) error {
 	return db.tx(ctx, func(tx *txn) error {
 		var work []dueRow
@@ -33,8 +34,28 @@ func (db *DB) StartTelling(ctx context.Context, site string, channels ...string)
 			}
 			work = append(work, dueRow{site, KindTell, channel, atOnce})
 		}
+		if err := db.settleOtherChannels(ctx, tx, site, channels); err != nil {
+			return err
+		}
 		return db.enqueue(ctx, tx, work...)
 	})
+}
+
+// settleOtherChannels settles what is open about channels that are none of these.
+func (db *DB) settleOtherChannels(ctx context.Context, tx *txn, site string, channels []string) error {
+	rows, err := tx.QueryContext(ctx, `SELECT subject FROM failures WHERE site = $1 AND settled_at IS NULL AND reason = $2`, site, handoff.TellingFailing)
+	open, err := collect(rows, err, func(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) })
+	if err != nil {
+		return fmt.Errorf("failures: %w", err)
+	}
+	for _, subject := range open {
+		if !slices.Contains(channels, strings.TrimPrefix(subject, TellingSubject)) {
+			if err := db.settleSubject(ctx, tx, site, subject, "nobody is told there any more"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // A Mark is up to when a channel was told, and the last day of which it had a digest.

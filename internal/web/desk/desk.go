@@ -55,6 +55,7 @@ type Site struct {
 	Origins  []string        // of Cal.com's booking pages, the main one first
 	Secrets  func() []Secret // webhook secrets of the moment, the current one first; nil: not known
 	Mails    bool            // there is a mail server
+	Tells    []string        // where people are told, as the configuration has it
 	File     string          // the configuration, for whoever looks for a setting
 	Settings []SettingGroup
 

@@ -162,11 +162,12 @@ func (d *Desk) alarms(s Site, open *[]store.FailureView, reasons ...handoff.Reas
 func (d *Desk) connections(s Site, v store.SiteView) ([]connection, []alarm) {
 	now, open := d.Now(), slices.Clone(v.Alarms)
 	at := func(t time.Time) string { return soon(t, now, s.zone).Text }
-	list := []connection{d.webhook(s, v), d.list(s, v), {Name: "Calendars in the site’s pages"}, {Name: "Mail server"}}
-	webhook, sweep, calendars, mail := &list[0], &list[1], &list[2], &list[3]
+	list := []connection{d.webhook(s, v), d.list(s, v), {Name: "Calendars in the site’s pages"}, {Name: "Mail server"}, people(s)}
+	webhook, sweep, calendars, mail, tells := &list[0], &list[1], &list[2], &list[3], &list[4]
 	webhook.Alarms = d.alarms(s, &open, handoff.WebhookSilent, handoff.WebhookLossy, handoff.BodyChanged)
 	sweep.Alarms = d.alarms(s, &open, handoff.SweepFailing, handoff.BookingUnreadable)
 	calendars.Alarms, mail.Alarms = d.alarms(s, &open, handoff.CalendarHidden), d.alarms(s, &open, handoff.MailFailing)
+	tells.Alarms = d.alarms(s, &open, handoff.TellingFailing)
 
 	if looked := v.Signs[store.SignCalendars]; looked.IsZero() {
 		calendars.State, calendars.What = badge{"Not looked at yet", "new"}, []string{"The server looks two minutes after its start, and then each day. At once: handoff check."}
@@ -187,6 +188,17 @@ func (d *Desk) connections(s Site, v store.SiteView) ([]connection, []alarm) {
 		}
 	}
 	return list, d.alarms(s, &open)
+}
+
+// people says where people of a site are told of what happens.
+func people(s Site) connection {
+	c := connection{Name: "Messages to your people", State: badge{"Well", "good"}}
+	if len(s.Tells) == 0 {
+		c.State, c.What = badge{"None", "plain"}, []string{"Nobody is told of bookings, failures and alarms: there is no notify in the configuration."}
+		return c
+	}
+	c.What = []string{strings.Join(s.Tells, "; ") + ". One that takes no message three times in a row is an alarm."}
+	return c
 }
 
 // webhook says when it was heard of last.

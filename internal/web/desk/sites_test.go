@@ -15,7 +15,7 @@ func TestSitePageTellsHowItDoes(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
 	contains(t, v.page("/desk/sites"), "Brightwater", "Northside", "none yet", `href="/desk/sites/northside"`)
-	contains(t, v.page("/desk/sites/brightwater"), "No delivery was verified so far", "Silence raises no alarm", "No mail server is configured", "Not looked at yet", "Nothing was counted")
+	contains(t, v.page("/desk/sites/brightwater"), "No delivery was verified so far", "Silence raises no alarm", "No mail server is configured", "Not looked at yet", "Nothing was counted", "there is no notify in the configuration")
 
 	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("uid1", 26*time.Hour))
 	b.unverified(`{"a":1}`)
@@ -29,6 +29,14 @@ func TestSitePageTellsHowItDoes(t *testing.T) {
 	if at := strings.Index(calendars, "A calendar cannot be shown"); at < 0 || at > strings.Index(calendars, "Mail server") {
 		t.Error("the alarm does not stand with the calendars")
 	}
+	told := b.desk.sites["brightwater"]
+	told.Tells = []string{"notify[0]: Slack", "notify[1]: mail"}
+	b.desk.sites["brightwater"] = told
+	b.must(b.db.SiteFails(t.Context(), "brightwater", store.TellingSubject+"slack_1", handoff.TellingFailing, "notify[0]: Slack: it answers 404"))
+	page = v.page("/desk/sites/brightwater")
+	people := page[strings.Index(page, "Messages to your people"):]
+	contains(t, people[:strings.Index(people, "</section>")], "notify[0]: Slack; notify[1]: mail.", "Alarm", "it answers 404")
+	contains(t, v.page("/desk/"), "Messages to your people are refused")
 	lacks(t, v.page("/desk/sites/northside"), "leads elsewhere", "Looked at last")
 	contains(t, v.page("/desk/sites"), "Alarm")
 }
