@@ -179,8 +179,8 @@ func scanFailure(r interface{ Scan(...any) error }) (FailureView, error) {
 type FailureFilter struct {
 	Sites   []string            // the only ones; nil: all
 	Reason  handoff.Reason      // empty: all
-	Kind    handoff.FailureKind // empty: all; beside a reason it is not asked
-	UID     string              // of the booking; empty: all. Only the open ones
+	Kind    handoff.FailureKind // empty: all
+	UID     string              // of the booking; empty: all
 	Settled bool                // also the settled ones
 	Limit   int                 // 0: 100
 	After   FailurePlace        // continues a list; zero: from its beginning
@@ -197,28 +197,27 @@ type FailurePlace struct {
 func (f FailureView) Place() FailurePlace { return FailurePlace{f.Verified, f.LastAt, f.ID} }
 
 // streams are the conditions of the lists that a filter's is merged from, in parts that
-// come one after the other. Each goes by an index of its own.
+// come one after the other. Each goes by an index of its own. In them $5 is the booking's
+// uid, $6 the reason and $7 the kind.
 func (f FailureFilter) streams() (parts [][]string) {
 	switch {
+	case f.UID != "" && f.Settled:
+		return [][]string{{"f.uid <> '' AND f.uid = $5"}}
 	case f.UID != "":
-		return [][]string{{"f.uid <> '' AND f.settled_at IS NULL AND f.uid = $5"}}
-	case f.Settled && f.Reason != "":
-		return [][]string{{"f.reason = $5"}}
-	case f.Settled && f.Kind != "":
-		return [][]string{{"f.kind = $5"}}
+		return [][]string{{"f.uid <> '' AND f.uid = $5 AND f.settled_at IS NULL"}}
 	case f.Settled:
-		return [][]string{{"$5 = ''"}}
+		return [][]string{{"TRUE"}}
 	case f.Reason != "" || f.Kind != "":
 		var of []string
 		for _, t := range handoff.ReasonTexts {
 			if t.Reason == f.Reason || f.Reason == "" && t.Kind == f.Kind {
-				of = append(of, "f.settled_at IS NULL AND f.reason = '"+string(t.Reason)+"' AND $5 <> '-'")
+				of = append(of, "f.settled_at IS NULL AND f.reason = '"+string(t.Reason)+"'")
 			}
 		}
 		return [][]string{of}
 	}
 	// What anybody can send must not push the others out of a list that has an end.
-	return [][]string{{"f.settled_at IS NULL AND f.verified AND $5 = ''"}, {"f.settled_at IS NULL AND NOT f.verified AND $5 = ''"}}
+	return [][]string{{"f.settled_at IS NULL AND f.verified"}, {"f.settled_at IS NULL AND NOT f.verified"}}
 }
 
 // Failures lists failures, the newest first; of the open ones, those that Cal.com signed
@@ -268,8 +267,10 @@ func (db *DB) failuresAfter(ctx context.Context, site, where string, filter Fail
 	}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+failureColumns+` FROM failures f
-		WHERE f.site = $1 AND (f.last_at, f.id) < ($2, $3) AND `+where+` ORDER BY f.last_at DESC, f.id DESC LIMIT $4`,
-		site, stamp{after.LastAt}, after.ID, filter.Limit, cmp.Or(filter.UID, string(filter.Reason), string(filter.Kind)))
+		WHERE f.site = $1 AND (f.last_at, f.id) < ($2, $3) AND `+where+`
+			AND ($5 = '' OR f.uid = $5) AND ($6 = '' OR f.reason = $6) AND ($7 = '' OR f.kind = $7)
+		ORDER BY f.last_at DESC, f.id DESC LIMIT $4`,
+		site, stamp{after.LastAt}, after.ID, filter.Limit, filter.UID, filter.Reason, filter.Kind)
 	out, err := collect(rows, err, func(r *sql.Rows) (FailureView, error) { return scanFailure(r) })
 	if err != nil {
 		return nil, unavailable(err)

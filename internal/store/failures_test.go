@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,57 @@ func TestFollowersByICal(t *testing.T) {
 				if d := db.lead(s.Lead); d.Stage != "booked" || len(d.Bookings) != 2 {
 					t.Errorf("%s, order %d: %s, bookings %+v; want both, booked", ical, order, d.Stage, d.Bookings)
 				}
+			}
+		}
+	})
+}
+
+// A list of failures is narrowed by all that it is asked for at once, also of settled ones.
+func TestFailuresAreNarrowed(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		for _, uid := range []string{"u1", "u2"} {
+			h.keep(h.event("evt_"+uid, uid, handoff.Accepted, ""), uid)
+		}
+		h.must(h.KeepUnverified(ctx, h.delivery("x"), handoff.SignatureWrong, ""))
+		h.work()
+		list := func(f store.FailureFilter) string {
+			t.Helper()
+			found, err := h.Failures(ctx, f)
+			h.must(err)
+			var out []string
+			for _, one := range found {
+				out = append(out, strings.TrimSpace(one.UID+" "+string(one.Reason)))
+			}
+			slices.Sort(out)
+			return strings.Join(out, ", ")
+		}
+		id := func(uid string) handoff.FailureID {
+			found, err := h.Failures(ctx, store.FailureFilter{UID: uid, Settled: true})
+			h.must(err)
+			return found[0].ID
+		}
+		_, err := h.Dismiss(ctx, handoff.CommandLine, site, []handoff.FailureID{id("u1")}, "")
+		h.must(err)
+		for _, tt := range []struct {
+			f    store.FailureFilter
+			want string
+		}{
+			{store.FailureFilter{}, "signature_wrong, u2 no_reference"},
+			{store.FailureFilter{UID: "u1"}, ""},
+			{store.FailureFilter{UID: "u1", Settled: true}, "u1 no_reference"},
+			{store.FailureFilter{UID: "u2"}, "u2 no_reference"},
+			{store.FailureFilter{UID: "u2", Reason: handoff.OtherLead}, ""},
+			{store.FailureFilter{UID: "u2", Kind: handoff.FailedSite}, ""},
+			{store.FailureFilter{UID: "u2", Kind: handoff.FailedEvent, Reason: handoff.NoReference}, "u2 no_reference"},
+			{store.FailureFilter{Kind: handoff.FailedDelivery}, "signature_wrong"},
+			{store.FailureFilter{Kind: handoff.FailedDelivery, Reason: handoff.NoReference}, ""},
+			{store.FailureFilter{Settled: true, Kind: handoff.FailedEvent}, "u1 no_reference, u2 no_reference"},
+			{store.FailureFilter{Settled: true, Kind: handoff.FailedDelivery, Reason: handoff.NoReference}, ""},
+			{store.FailureFilter{Settled: true, Reason: handoff.NoReference}, "u1 no_reference, u2 no_reference"},
+		} {
+			if got := list(tt.f); got != tt.want {
+				t.Errorf("%+v: %q, want %q", tt.f, got, tt.want)
 			}
 		}
 	})

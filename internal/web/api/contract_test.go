@@ -55,7 +55,7 @@ func TestContract(t *testing.T) {
 func (c *client) everything(t *testing.T) {
 	for _, path := range []string{
 		"/leads", "/leads?limit=1&site=acme", "/leads?stage=booked&service=boiler&source=spring&search=da&from=2026-11-28T09:00:00Z&to=2026-11-29T09:00:00Z",
-		"/failures", "/failures?limit=1&state=all&kind=event&reason=no_reference", "/sites", "/sites/acme", "/sites/north",
+		"/failures", "/failures?limit=1&state=all&kind=event&reason=no_reference&uid=stray", "/sites", "/sites/acme", "/sites/north",
 		"/sites/acme/statements?days=3", "/sites/acme/statements/2026-11-28", "/sites/acme/bookings/booked", "/sites/acme/bookings/stray", "/audit", "/audit?limit=1&subject=" + c.key.ID, "/audit?action=key.create&actor=olga@example.com&since=2026-11-28T09:00:00Z",
 	} {
 		c.get(path).is(200)
@@ -72,6 +72,13 @@ func (c *client) everything(t *testing.T) {
 	stray := c.waiting(handoff.NoReference)
 	c.post(stray+"/resolutions", `{"remedy":"dismiss","note":"a test"}`).is(201)
 	c.ask("DELETE", stray+"/resolutions/"+string(detailOf(c, stray).Resolution.ID), "").is(200)
+	for _, which := range []string{`"failures":["` + strings.TrimPrefix(stray, "/failures/") + `"]`, `"reason":"no_reference","until":"2099-01-01T00:00:00Z"`} {
+		c.post("/sites/acme/resolutions", `{"remedy":"dismiss",`+which+`}`).is(201)
+		many := "/sites/acme/resolutions/" + string(detailOf(c, stray).Resolution.ID)
+		c.get(many).is(200)
+		c.ask("DELETE", many, "").is(200)
+	}
+	c.post("/sites/acme/resolutions", `{"remedy":"dismiss"}`).is(422)
 	c.post(stray+"/resolutions", `{"remedy":"attach","lead":"`+strings.TrimPrefix(dana, "/leads/")+`"}`).is(201)
 	c.post(stray+"/resolutions", `{"remedy":"dismiss"}`).is(409)
 	c.get(stray).is(200)

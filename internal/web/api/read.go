@@ -97,7 +97,7 @@ func (a *API) listFailures(c *call) (answer, error) {
 		return answer{}, err
 	}
 	f := store.FailureFilter{
-		Sites: sites, Settled: c.given["state"] == "all", Kind: handoff.FailureKind(c.given["kind"]), Reason: handoff.Reason(c.given["reason"]),
+		Sites: sites, Settled: c.given["state"] == "all", Kind: handoff.FailureKind(c.given["kind"]), Reason: handoff.Reason(c.given["reason"]), UID: c.given["uid"],
 		Limit: c.number("limit") + 1,
 	}
 	if f.After, err = c.failurePlace(); err != nil {

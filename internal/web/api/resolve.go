@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"handoff"
 	"handoff/internal/calcom"
@@ -73,9 +74,7 @@ func (in resolution) faults(site Site) (faults []fault) {
 	if in.Remedy != handoff.Attach && in.Lead != "" {
 		faults = append(faults, fault{Pointer: "#/lead", Detail: "only attach names a lead"})
 	}
-	if err := handoff.CheckRemark(in.Note); err != nil {
-		faults = append(faults, fault{Pointer: "#/note", Detail: fmt.Sprintf("it has %d characters at most, and no control characters", handoff.MaxRemark)})
-	}
+	faults = append(faults, noteFaults(in.Note)...)
 	if in.Note != "" && in.Remedy != handoff.Attach && in.Remedy != handoff.Dismiss {
 		faults = append(faults, fault{Pointer: "#/note", Detail: "only dismiss and attach keep one"})
 	}
@@ -83,6 +82,84 @@ func (in resolution) faults(site Site) (faults []fault) {
 		faults = append(faults, fault{Pointer: "#/remedy", Detail: "the site has no API of Cal.com that could be asked"})
 	}
 	return faults
+}
+
+func noteFaults(note string) []fault {
+	if handoff.CheckRemark(note) == nil {
+		return nil
+	}
+	return []fault{{Pointer: "#/note", Detail: fmt.Sprintf("it has %d characters at most, and no control characters", handoff.MaxRemark)}}
+}
+
+// resolveMany dismisses several failures of a site at once.
+func (a *API) resolveMany(c *call) (answer, error) {
+	site, err := a.site(c)
+	if err != nil {
+		return answer{}, err
+	}
+	var in resolutionOfMany
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	if faults := in.faults(); faults != nil {
+		return answer{}, invalid{errContent, faults}
+	}
+	if in.Reason != "" {
+		_, err = a.Store.DismissAll(c, c.actor, site.ID, in.Reason, in.Until, in.Note)
+	} else {
+		_, err = a.Store.Dismiss(c, c.actor, site.ID, in.Failures, in.Note)
+	}
+	return answer{}, notPossible(err)
+}
+
+// A resolutionOfMany is what the body of resolveMany says.
+type resolutionOfMany struct {
+	Remedy   handoff.Remedy      `json:"remedy"`
+	Failures []handoff.FailureID `json:"failures"`
+	Reason   handoff.Reason      `json:"reason"`
+	Until    time.Time           `json:"until"`
+	Note     string              `json:"note"`
+}
+
+func (in resolutionOfMany) faults() (faults []fault) {
+	if in.Remedy != handoff.Dismiss {
+		faults = append(faults, fault{Pointer: "#/remedy", Detail: "several at once are only dismissed"})
+	}
+	switch {
+	case (in.Reason == "") == (len(in.Failures) == 0):
+		faults = append(faults, fault{Pointer: "#", Detail: "name either failures or a reason"})
+	case in.Reason != "" && in.Until.IsZero():
+		faults = append(faults, fault{Pointer: "#/until", Detail: "say when you looked: what came later you did not see"})
+	case in.Reason == "" && !in.Until.IsZero():
+		faults = append(faults, fault{Pointer: "#/until", Detail: "only a reason has it"})
+	case len(in.Failures) > store.MaxDismissed:
+		faults = append(faults, fault{Pointer: "#/failures", Detail: fmt.Sprintf("at most %d at once", store.MaxDismissed)})
+	}
+	for i, id := range in.Failures {
+		if _, err := handoff.ParseFailureID(string(id)); err != nil {
+			return append(faults, fault{Pointer: fmt.Sprintf("#/failures/%d", i), Detail: "it is no failure's ID"})
+		}
+	}
+	return append(faults, noteFaults(in.Note)...)
+}
+
+// getResolution answers with what somebody did about failures of a site.
+func (a *API) getResolution(c *call) (answer, error) {
+	site, err := a.site(c)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := a.Store.Resolution(c, site.ID, handoff.ResolutionID(c.given["resolution"]))
+	return answer{body: r}, err
+}
+
+// undoResolutionOfMany takes it back.
+func (a *API) undoResolutionOfMany(c *call) (answer, error) {
+	site, err := a.site(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{}, a.Store.Undo(c, c.actor, site.ID, handoff.ResolutionID(c.given["resolution"]))
 }
 
 // notPossible says what keeps a remedy from being done.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -228,4 +229,86 @@ func TestResolutions(t *testing.T) {
 func detailOf(c *client, path string) store.FailureDetail {
 	c.t.Helper()
 	return read[store.FailureDetail](c.get(path).is(200))
+}
+
+// Several failures are dismissed at once, by their IDs or all of a reason that came
+// before somebody looked, and all are taken back at once; of another site none is.
+func TestResolutionOfMany(t *testing.T) {
+	b := filled(t)
+	c, north := b.client("acme", handoff.FailuresRead, handoff.FailuresWrite), b.client("north", handoff.FailuresRead, handoff.FailuresWrite)
+	const many = "/sites/acme/resolutions"
+	for i := range 3 {
+		b.hear("acme", fmt.Sprint("more", i), handoff.Accepted, handoff.Submission{})
+	}
+	looked := b.now()
+	b.pass(time.Minute)
+	b.hear("acme", "later", handoff.Accepted, handoff.Submission{})
+	open := func(c *client) (uids []string) {
+		for _, f := range read[failures](c.get("/failures?reason=no_reference").is(200)).Items {
+			uids = append(uids, f.UID)
+		}
+		slices.Sort(uids)
+		return uids
+	}
+	all := []string{"later", "more0", "more1", "more2", "stray"}
+	if got := open(c); !slices.Equal(got, all) {
+		t.Fatalf("there wait %v", got)
+	}
+	id := func(uid string) string {
+		return string(read[failures](c.get("/failures?uid=" + uid).is(200)).Items[0].ID)
+	}
+	theirs := string(read[failures](north.get("/failures")).Items[0].ID)
+	until := `"until":"` + looked.Format(time.RFC3339Nano) + `"`
+	for body, says := range map[string]string{
+		`{"remedy":"dismiss"}`:                                                        `"#"`,
+		`{"remedy":"dismiss","failures":[]}`:                                          `"#"`,
+		`{"remedy":"attach","failures":["` + id("stray") + `"]}`:                      "#/remedy",
+		`{"failures":["` + id("stray") + `"]}`:                                        "#/remedy",
+		`{"remedy":"dismiss","failures":["x"]}`:                                       "#/failures/0",
+		`{"remedy":"dismiss","failures":["` + id("stray") + `"],` + until + `}`:       "#/until",
+		`{"remedy":"dismiss","reason":"no_reference"}`:                                "#/until",
+		`{"remedy":"dismiss","reason":"no_reference","failures":["x"],` + until + `}`: `"#"`,
+		`{"remedy":"dismiss","failures":["` + id("stray") + `"],"note":"\u0007"}`:     "#/note",
+	} {
+		c.post(many, body).problem(422, "invalid", says)
+	}
+	c.post(many, `{"remedy":"dismiss","failures":["`+id("stray")+`","`+theirs+`"]}`).problem(404, "not-found")
+	c.post("/sites/north/resolutions", `{"remedy":"dismiss","failures":["`+theirs+`"]}`).problem(404, "not-found")
+	north.post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(404, "not-found")
+	if got := open(c); !slices.Equal(got, all) || len(open(north)) != 1 {
+		t.Fatalf("after what was refused there wait %v, and %v", got, open(north))
+	}
+
+	by := read[handoff.Act](c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+until+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201))
+	if got := open(c); !slices.Equal(got, []string{"later"}) || by.Action != "failure.dismiss" || by.Detail != "4 of no_reference" {
+		t.Errorf("there wait %v; %+v", got, by)
+	}
+	if again := c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+until+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201); again.header.Get("Idempotency-Replayed") != "true" {
+		t.Error("sent again it was done again")
+	}
+	c.post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(404, "not-found") // none is left
+	if r := read[store.Resolution](c.get(many + "/" + by.Subject).is(200)); r.Failures != 4 || r.Note != "a fair" || r.UndoneAt != nil {
+		t.Errorf("resolution %+v", r)
+	}
+	north.get(many+"/"+by.Subject).problem(404, "not-found")
+	north.ask("DELETE", many+"/"+by.Subject, "").problem(404, "not-found")
+	north.ask("DELETE", "/sites/north/resolutions/"+by.Subject, "").problem(404, "not-found")
+	c.ask("DELETE", many+"/"+by.Subject, "").is(200)
+	c.ask("DELETE", many+"/"+by.Subject, "").problem(409, "conflict")
+	if got := open(c); !slices.Equal(got, all) {
+		t.Errorf("taken back, and there wait %v", got)
+	}
+
+	c.post(many, `{"remedy":"dismiss","failures":["`+id("more0")+`","`+id("later")+`"]}`).is(201)
+	c.post(many, `{"remedy":"dismiss","failures":["`+id("more1")+`","`+string(detailOf(c, "/failures/"+settledID(c, "later")).ID)+`"]}`).problem(409, "conflict")
+	if got := open(c); !slices.Equal(got, []string{"more1", "more2", "stray"}) {
+		t.Errorf("there wait %v", got)
+	}
+	c.client("acme", handoff.FailuresRead).post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(403, "insufficient-scope")
+}
+
+// settledID is the ID of a failure of a booking that was settled.
+func settledID(c *client, uid string) string {
+	c.t.Helper()
+	return string(read[failures](c.get("/failures?state=all&uid=" + uid).is(200)).Items[0].ID)
 }

@@ -3,4 +3,8 @@
 -- that of each site.
 ALTER TABLE users ADD COLUMN zone TEXT NOT NULL DEFAULT '';
 
+-- What became of a booking is asked also when it is settled.
+DROP INDEX failures_of_booking;
+CREATE INDEX failures_of_booking ON failures (site, uid) WHERE uid <> '';
+
 -- There is no way back: a copy from before is one.
