@@ -75,6 +75,14 @@ func ParseFailureID(s string) (FailureID, error) {
 	return FailureID(s), nil
 }
 
+// ParseResolutionID reads a resolution's ID; the error is ErrInvalid.
+func ParseResolutionID(s string) (ResolutionID, error) {
+	if err := checkID("res", s); err != nil {
+		return "", err
+	}
+	return ResolutionID(s), nil
+}
+
 // CheckActID returns ErrInvalid for what is not the ID of a row of the audit log.
 func CheckActID(s string) error { return checkID("act", s) }
 

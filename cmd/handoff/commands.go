@@ -247,11 +247,11 @@ type failuresCmd struct {
 	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
 
-	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry needs nobody."`
+	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry, or all with a reason, need nobody."`
 	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
 	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry."`
-	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry again, with today's secrets."`
-	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry."`
+	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry, or of all with a reason, again, with today's secrets."`
+	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry, or about several."`
 
 	// Fixture is for reports: nothing in it is anybody's.
 	Fixture failuresFixtureCmd `cmd:"" help:"Print the newest body of an entry with placeholders for all that is personal, to report it or to test with."`
@@ -259,10 +259,14 @@ type failuresCmd struct {
 
 type failuresListCmd struct {
 	configFlag
-	JSON  bool   `name:"json" help:"Print JSON."`
-	Site  string `help:"Only of this site."`
-	All   bool   `help:"Also the settled ones."`
-	Limit int    `help:"How many at most." default:"100"`
+	JSON bool   `name:"json" help:"Print JSON."`
+	Site string `help:"Only of this site."`
+	All  bool   `help:"Also the settled ones."`
+
+	Reason handoff.Reason `help:"Only with this reason." placeholder:"REASON"`
+	UID    string         `name:"uid" help:"Only about the booking with this uid."`
+
+	Limit int `help:"How many at most." default:"100"`
 }
 
 // sites are those that are listed; nil: all.
@@ -277,12 +281,15 @@ func (c failuresListCmd) Run(e *environment) error {
 	if err := checkLimit(c.Limit); err != nil {
 		return err
 	}
+	if c.Reason != "" && c.Reason.Text().Reason == "" {
+		return noReason(c.Reason)
+	}
 	db, err := c.storeOf(e, c.Site, "")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Settled: c.All, Limit: c.Limit})
+	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Reason: c.Reason, UID: c.UID, Settled: c.All, Limit: c.Limit})
 	if err != nil {
 		return err
 	}

@@ -509,7 +509,8 @@ func schema(c *call) error {
 }
 
 // id finds the ID of a visitor's lead, or of the one open entry of a reason, and
-// puts it into $id: id lead dana, id failure signature_wrong.
+// puts it into $id: id lead dana, id failure signature_wrong; or that of the resolution
+// that the last command printed: id resolution.
 func id(c *call) error {
 	switch what := c.next(); what {
 	case "lead":
@@ -520,6 +521,13 @@ func id(c *call) error {
 		f, err := c.failure(c.next())
 		c.ts.Setenv("id", f.ID)
 		return err
+	case "resolution":
+		printed := regexp.MustCompile(`res_[0-9a-z]{26}`).FindString(c.ts.ReadFile("stdout"))
+		if printed == "" {
+			return errors.New("no resolution was printed")
+		}
+		c.ts.Setenv("id", printed)
+		return nil
 	default:
 		c.ts.Fatalf("a %s has no ID", what)
 	}

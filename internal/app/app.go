@@ -210,6 +210,15 @@ func (a *App) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 	return err
 }
 
+// ReadAllAgain does so for what waits at a site for a reason. See store.ReadAllAgain.
+func (a *App) ReadAllAgain(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason) (done, left int, err error) {
+	read := a.readers[site]
+	if read == nil {
+		return 0, 0, fmt.Errorf("the configuration has no site %q: %w", site, handoff.ErrInvalid)
+	}
+	return a.db.ReadAllAgain(ctx, by, site, reason, read)
+}
+
 // Close closes the store.
 func (a *App) Close() error { return a.db.Close() }
 

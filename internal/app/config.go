@@ -316,12 +316,21 @@ func (s *SiteConfig) ignore() []handoff.IgnoreRule {
 	return out
 }
 
+// SiteIDs lists the sites, in the order of the configuration.
+func (c *Config) SiteIDs() []string {
+	ids := make([]string, len(c.Sites))
+	for i := range c.Sites {
+		ids[i] = c.Sites[i].ID
+	}
+	return ids
+}
+
 // CheckFilter reports a site or a stage that no site of this configuration has.
 // Empty ones are none. The message lists what there is.
 func (c *Config) CheckFilter(site string, stage handoff.Stage) error {
-	var sites, stages []string
+	var stages []string
+	sites := c.SiteIDs()
 	for i := range c.Sites {
-		sites = append(sites, c.Sites[i].ID)
 		if site == "" || site == c.Sites[i].ID {
 			for _, s := range c.Sites[i].pipeline().Stages {
 				stages = append(stages, string(s))
