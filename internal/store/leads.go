@@ -263,6 +263,7 @@ type LeadDetail struct {
 	Submissions []handoff.Submission // oldest first
 	Bookings    []handoff.Booking    // by their start
 	History     []handoff.Change     // oldest first
+	Prior       *handoff.Manual      `json:"-"` // what a person had set before the newest change; nil: nothing
 	Notes       []handoff.Note       // oldest first
 	Reminders   []SentReminder       // by number
 	Facts       []Fact               // oldest first, by when we heard them; the newest 500
@@ -341,13 +342,18 @@ func (db *DB) readSubmissions(ctx context.Context, d *LeadDetail) error {
 
 func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT at, from_stage, to_stage, cause, note, uid, seat FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq`, d.Site, d.ID)
+		SELECT at, from_stage, to_stage, cause, note, uid, seat, prior_stage, prior_ruled FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq`, d.Site, d.ID)
+	var was handoff.Manual
 	d.History, err = collect(rows, err, func(r *sql.Rows) (c handoff.Change, err error) {
 		var at stamp
-		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat)
+		was = handoff.Manual{}
+		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat, opt(&was.Stage), opt(&was.Ruled))
 		c.At = at.Time
 		return c, err
 	})
+	if was.Stage != "" {
+		d.Prior = &was
+	}
 	return err
 }
 

@@ -28,6 +28,7 @@ type leadPage struct {
 	Work        bool     // who asks may change it
 	Stages      []option // to move it to
 	Undo        string   // the cause of the change that can be undone; empty: none can
+	UndoTo      string   // to what stage that leads
 	Link        string   // where its visitor books; empty: it is not known
 	Remarks     []note
 	Notes       []noteView
@@ -95,7 +96,7 @@ func (q reader) leadPage(f frame, l store.LeadDetail, related []handoff.Lead) le
 	for _, stage := range site.Pipeline.Stages {
 		page.Stages = append(page.Stages, option{string(stage), label(string(stage)), stage == l.Stage})
 	}
-	page.Undo = undoable(l)
+	page.Undo, page.UndoTo = undoable(site.Pipeline, l)
 	if n := len(l.Submissions); n > 0 && site.BookingLink != nil && page.Work {
 		page.Link = site.BookingLink(l.Submissions[n-1].ID)
 	}
@@ -122,16 +123,16 @@ func (q reader) leadPage(f frame, l store.LeadDetail, related []handoff.Lead) le
 }
 
 // undoable is the cause of a lead's last change, if a person's word is what holds it
-// there; empty if there is nothing to undo.
-func undoable(l store.LeadDetail) string {
+// there, and the stage in which it would stand without; empty if there is nothing to undo.
+func undoable(p handoff.Pipeline, l store.LeadDetail) (cause, to string) {
 	if len(l.History) == 0 || l.Manual == nil {
-		return ""
+		return "", ""
 	}
-	last := l.History[len(l.History)-1]
-	if last.To != l.Stage || l.Manual.Stage != l.Stage || !strings.HasPrefix(last.Cause, "act_") {
-		return ""
+	last, without := l.History[len(l.History)-1], p.Progress(l.Prior, l.Bookings).Stage
+	if last.To != l.Stage || l.Manual.Stage != l.Stage || !strings.HasPrefix(last.Cause, "act_") || without == l.Stage {
+		return "", ""
 	}
-	return last.Cause
+	return last.Cause, label(string(without))
 }
 
 func (q reader) submission(site Site, l handoff.Lead, s handoff.Submission) submission {

@@ -35,7 +35,7 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	v := b.signedIn()
 	path := "/desk/leads/" + string(s.Lead)
 	form := url.Values{"site": {"brightwater"}, "from": {"new"}, "to": {"contacted"}}
-	lacks(t, v.page(path), ">Undo<")
+	lacks(t, v.page(path), "data-undo")
 	if p := v.post(path+"/stage", form); p.status != 303 || p.header.Get("Location") != path {
 		t.Fatalf("answered %d, to %q", p.status, p.header.Get("Location"))
 	}
@@ -46,7 +46,7 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	}
 	contains(t, p.body, "Somebody was before you")
 	page := v.page(path)
-	contains(t, page, email+" set the stage", `<button data-undo>Undo`, `<option value="contacted" selected>`, "By its bookings it would be “New”")
+	contains(t, page, email+" set the stage", `<button data-undo>Undo: back to New</button>`, `<option value="contacted" selected>`, "By its bookings it would be “New”")
 	cause := undoCause.FindStringSubmatch(page)
 	if cause == nil {
 		t.Fatalf("nothing to undo:\n%s", page)
@@ -71,6 +71,32 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	if p := v.post(path+"/stage", form); p.status != 400 {
 		t.Errorf("no such stage: %d", p.status)
 	}
+}
+
+// What is undone leads to where the lead would stand without the last word of a person:
+// to what one had said before, or to what its bookings say. Where that is the same, there
+// is nothing to undo.
+func TestUndoSaysWhereItLeads(t *testing.T) {
+	b := newBench(t)
+	v := b.signedIn()
+	set := func(s handoff.Submission, from, to string) {
+		t.Helper()
+		if p := v.post("/desk/leads/"+string(s.Lead)+"/stage", url.Values{"site": {"brightwater"}, "from": {from}, "to": {to}}); p.status != 303 {
+			t.Fatalf("%s → %s: %d", from, to, p.status)
+		}
+	}
+	twice, foreseen := b.submit(nil), b.submit(func(s *handoff.Submission) { s.Name, s.Email = "Ines", "ines@example.com" })
+	set(twice, "new", "contacted")
+	set(twice, "contacted", "won")
+	contains(t, v.page("/desk/leads/"+string(twice.Lead)), "Undo: back to Contacted")
+	set(foreseen, "new", "booked")
+	path := "/desk/leads/" + string(foreseen.Lead)
+	contains(t, v.page(path), "Undo: back to New")
+	b.hear("BOOKING_CREATED", foreseen, b.booked("uid1", 26*time.Hour))
+	if d := b.read(foreseen.Lead); d.Stage != "booked" || len(d.Bookings) != 1 {
+		t.Fatalf("lead %+v", d)
+	}
+	lacks(t, v.page(path), "data-undo")
 }
 
 // Who may only read sees no forms and changes nothing; who does not see a site finds
