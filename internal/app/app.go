@@ -185,7 +185,7 @@ func (a *App) Sweep(ctx context.Context, site, day string) (jobs.Sweep, error) {
 			continue
 		}
 		var err error
-		if since, err = time.ParseInLocation(time.DateOnly, day, s.Content.Location()); err != nil {
+		if since, err = handoff.ParseDay(s.Content.Location(), day); err != nil {
 			return jobs.Sweep{}, fmt.Errorf("%q is no day such as 2026-11-01: %w", day, handoff.ErrInvalid)
 		}
 	}

@@ -20,7 +20,7 @@ func (a *App) Statements(ctx context.Context, site string, now time.Time, day st
 		last := now.In(zone)
 		if day != "" {
 			var err error
-			if last, err = time.ParseInLocation(time.DateOnly, day, zone); err != nil {
+			if last, err = handoff.ParseDay(zone, day); err != nil {
 				return nil, fmt.Errorf("%q is no day such as 2026-11-25: %w", day, handoff.ErrInvalid)
 			}
 		}

@@ -142,8 +142,7 @@ func only(n *handoff.News, about []handoff.Topic) {
 // digest reads what yesterday came to.
 func (r *Runner) digest(ctx context.Context, id string, site Site, now time.Time) (*handoff.Digest, error) {
 	zone := site.Telling.Zone
-	y, m, d := now.In(zone).Date()
-	from, to := time.Date(y, m, d-1, 0, 0, 0, 0, zone), time.Date(y, m, d, 0, 0, 0, 0, zone)
+	from, to := handoff.DayOf(zone, now, -1), handoff.DayOf(zone, now, 0)
 	s, err := r.Store.Statement(ctx, id, from, to, site.Rules)
 	if err != nil {
 		return nil, err

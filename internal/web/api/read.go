@@ -259,7 +259,7 @@ func (a *API) getStatement(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	day, err := time.ParseInLocation(time.DateOnly, c.given["day"], site.zone())
+	day, err := handoff.ParseDay(site.zone(), c.given["day"])
 	if err != nil {
 		return answer{}, handoff.ErrNotFound
 	}

@@ -71,8 +71,7 @@ type UnlistedView struct {
 // days, the last of which a moment is in. The first comes first.
 func Statements(ctx context.Context, db *store.DB, s Site, last time.Time, days int) ([]StatementView, error) {
 	zone := s.zone()
-	y, m, d := last.In(zone).Date()
-	day := func(later int) time.Time { return time.Date(y, m, d+later, 0, 0, 0, 0, zone) }
+	day := func(later int) time.Time { return handoff.DayOf(zone, last, later) }
 	all, err := db.Statement(ctx, s.ID, day(1-days), day(1), s.Rules)
 	if err != nil {
 		return nil, err

@@ -154,11 +154,11 @@ func (q reader) filter(of query) store.LeadFilter {
 	}
 	zone := q.zoneOf(of.site)
 	if of.from != "" {
-		f.From, _ = time.ParseInLocation(time.DateOnly, of.from, zone) // checked when it was read
+		f.From, _ = handoff.ParseDay(zone, of.from) // checked when it was read
 	}
 	if of.to != "" {
-		last, _ := time.ParseInLocation(time.DateOnly, of.to, zone)
-		f.To = last.AddDate(0, 0, 1)
+		last, _ := handoff.ParseDay(zone, of.to)
+		f.To = handoff.DayOf(zone, last, 1)
 	}
 	return f
 }

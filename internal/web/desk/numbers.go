@@ -161,7 +161,7 @@ func (d *Desk) numbers(w http.ResponseWriter, r *http.Request) error {
 	}
 	if since := c.n.CountedSince; since == "" || since > page.From {
 		page.Since = "nowhere yet"
-		if at, err := time.ParseInLocation(time.DateOnly, since, s.TimeZone); err == nil {
+		if at, err := handoff.ParseDay(s.TimeZone, since); err == nil {
 			page.Since = "from " + at.Format("2 January 2006") + " on"
 		}
 	}
@@ -194,7 +194,7 @@ func (q numbersQuery) address(site string) string {
 // readNumbersQuery reads what an address asks for. The error is ErrInvalid.
 func (d *Desk) readNumbersQuery(s Site, v url.Values) (q numbersQuery, err error) {
 	q.service = clip(v.Get("service"), 100)
-	today := dayOf(s.TimeZone, d.Now(), 0)
+	today := handoff.DayOf(s.TimeZone, d.Now(), 0)
 	if v.Get("from") == "" && v.Get("to") == "" {
 		q.days = 30
 		if v.Has("days") {
@@ -202,13 +202,13 @@ func (d *Desk) readNumbersQuery(s Site, v url.Values) (q numbersQuery, err error
 				return q, fmt.Errorf("days: %w", handoff.ErrInvalid)
 			}
 		}
-		q.from, q.to = dayOf(s.TimeZone, today, 1-q.days), today
+		q.from, q.to = handoff.DayOf(s.TimeZone, today, 1-q.days), today
 		return q, nil
 	}
-	q.from, q.to = dayOf(s.TimeZone, today, -29), today
+	q.from, q.to = handoff.DayOf(s.TimeZone, today, -29), today
 	for name, into := range map[string]*time.Time{"from": &q.from, "to": &q.to} {
 		if day := v.Get(name); day != "" {
-			if *into, err = time.ParseInLocation(time.DateOnly, day, s.TimeZone); err != nil {
+			if *into, err = handoff.ParseDay(s.TimeZone, day); err != nil {
 				return q, fmt.Errorf("%s: %w", name, handoff.ErrInvalid)
 			}
 		}
@@ -220,7 +220,7 @@ func (d *Desk) readNumbersQuery(s Site, v url.Values) (q numbersQuery, err error
 }
 
 func (q numbersQuery) filter(s Site) store.NumbersFilter {
-	end := dayOf(s.TimeZone, q.to, 1)
+	end := handoff.DayOf(s.TimeZone, q.to, 1)
 	return store.NumbersFilter{From: q.from, To: end, FromDay: q.from.Format(time.DateOnly), ToDay: end.Format(time.DateOnly)}
 }
 
@@ -339,7 +339,7 @@ var waits = []struct {
 
 // fillBooked draws when leads booked, and how long it took them.
 func (p *numbersPage) fillBooked(s Site, q numbersQuery, booked []store.BookedLead) {
-	end := dayOf(s.TimeZone, q.to, 1)
+	end := handoff.DayOf(s.TimeZone, q.to, 1)
 	perDay, perWait := map[string]int{}, make([]int, len(waits))
 	for _, b := range booked {
 		if q.service != "" && b.Service != q.service {
@@ -360,7 +360,7 @@ func (p *numbersPage) fillBooked(s Site, q numbersQuery, booked []store.BookedLe
 		}
 	}
 	var days, took []barValue
-	for day := q.from; day.Before(end); day = dayOf(s.TimeZone, day, 1) {
+	for day := q.from; day.Before(end); day = handoff.DayOf(s.TimeZone, day, 1) {
 		row := countRow{day.Format("Mon 2 Jan 2006"), perDay[day.Format(time.DateOnly)]}
 		days = append(days, barValue{Label: day.Format("2 Jan"), Foot: row.N})
 		p.DayRows = append(p.DayRows, row)

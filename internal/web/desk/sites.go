@@ -125,7 +125,7 @@ func (d *Desk) sitePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := d.Now()
-	first := dayOf(s.TimeZone, now, 1-daysShown)
+	first := handoff.DayOf(s.TimeZone, now, 1-daysShown)
 	v, err := d.Store.ViewSite(r.Context(), s.ID, first)
 	if err != nil {
 		return err
@@ -263,7 +263,7 @@ func (d *Desk) byHour(s Site, hours map[string]store.Deliveries, now time.Time) 
 func (d *Desk) byDay(s Site, hours map[string]store.Deliveries, now time.Time) deliveries {
 	var rows []deliveryRow
 	for i := range daysShown {
-		from, to := dayOf(s.TimeZone, now, -i), dayOf(s.TimeZone, now, 1-i)
+		from, to := handoff.DayOf(s.TimeZone, now, -i), handoff.DayOf(s.TimeZone, now, 1-i)
 		row := deliveryRow{When: day(from, now, s.TimeZone)}
 		for t := from.Truncate(time.Hour); t.Before(to); t = t.Add(time.Hour) { // of a zone beside the full hour, to the hour
 			n := hours[store.Hour(t)]

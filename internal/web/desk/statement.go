@@ -50,7 +50,7 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 	page := statementsPage{frame: f, Many: d.as(r).many()}
 	for _, s := range d.as(r).seen() {
 		site := statementSite{ID: s.ID, Name: s.Name, Zones: s.zones(), Swept: s.Swept, Asked: r.URL.Query().Get("asked") == s.ID}
-		first, end := dayOf(s.TimeZone, d.Now(), 1-statementDays), dayOf(s.TimeZone, d.Now(), 1)
+		first, end := handoff.DayOf(s.TimeZone, d.Now(), 1-statementDays), handoff.DayOf(s.TimeZone, d.Now(), 1)
 		all, err := d.Store.Statement(r.Context(), s.ID, first, end, s.rules())
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 			site.Read, site.Since = soon(all.AsOf, d.Now(), s.zone), soon(all.Since, d.Now(), s.zone)
 		}
 		for i := range statementDays {
-			st := all.Part(dayOf(s.TimeZone, d.Now(), -i), dayOf(s.TimeZone, d.Now(), 1-i))
+			st := all.Part(handoff.DayOf(s.TimeZone, d.Now(), -i), handoff.DayOf(s.TimeZone, d.Now(), 1-i))
 			if !st.Read() && len(st.Listed) == 0 {
 				break
 			}
@@ -68,12 +68,6 @@ func (d *Desk) statements(w http.ResponseWriter, r *http.Request) error {
 		page.Sites = append(page.Sites, site)
 	}
 	return d.render(w, http.StatusOK, "statements", page)
-}
-
-// dayOf is when a day begins in a zone: that of a time, or so many days later.
-func dayOf(in *time.Location, t time.Time, later int) time.Time {
-	y, m, day := t.In(in).Date()
-	return time.Date(y, m, day+later, 0, 0, 0, 0, in)
 }
 
 // rules are those of a site's rules that a statement goes by.
@@ -149,11 +143,11 @@ func (d *Desk) statement(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, err := time.ParseInLocation(time.DateOnly, r.PathValue("day"), s.TimeZone)
+	t, err := handoff.ParseDay(s.TimeZone, r.PathValue("day"))
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, handoff.ErrNotFound)
 	}
-	st, err := d.Store.Statement(r.Context(), s.ID, t, dayOf(s.TimeZone, t, 1), s.rules())
+	st, err := d.Store.Statement(r.Context(), s.ID, t, handoff.DayOf(s.TimeZone, t, 1), s.rules())
 	if err != nil {
 		return err
 	}

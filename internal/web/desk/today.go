@@ -151,7 +151,7 @@ func (d *Desk) today(w http.ResponseWriter, r *http.Request) error {
 func (s Site) todayFilter(now time.Time) store.TodayFilter {
 	f := store.TodayFilter{
 		Stage: s.Pipeline.On[handoff.Submitted], UnbookedFrom: now.Add(-UnbookedWithin), UnbookedTo: now.Add(-s.UnbookedAfter),
-		Over: now.Add(-s.Reminding.Over()), Since: dayOf(s.zone, now, -1),
+		Over: now.Add(-s.Reminding.Over()), Since: handoff.DayOf(s.zone, now, -1),
 	}
 	if s.UnbookedAfter == 0 {
 		f.UnbookedTo = f.UnbookedFrom

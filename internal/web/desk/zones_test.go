@@ -120,3 +120,24 @@ func TestZonesOfTheList(t *testing.T) {
 		}
 	}
 }
+
+// In a zone whose clocks go forward at midnight, numbers and statements of that day end,
+// and a list of it is neither longer nor shorter.
+func TestDaysWithoutMidnight(t *testing.T) {
+	b := newBench(t)
+	santiago, err := time.LoadLocation("America/Santiago")
+	b.must(err)
+	b.clock.pass(time.Date(2026, 9, 20, 12, 0, 0, 0, time.UTC).Sub(b.clock.now()))
+	s := b.desk.sites["brightwater"]
+	s.TimeZone, s.zone, s.Swept = santiago, santiago, true
+	b.desk.sites["brightwater"], b.desk.Sites[0] = s, s
+	v := b.signedIn()
+	for _, path := range []string{"/desk/numbers?site=brightwater", "/desk/numbers?site=brightwater&from=2026-09-05&to=2026-09-07"} {
+		contains(t, v.page(path), "Sat 5 Sep 2026", "Sun 6 Sep 2026", "Mon 7 Sep 2026")
+	}
+	contains(t, v.page("/desk/statements/brightwater/2026-09-06"), "Bookings made on Sunday 6 September 2026")
+	f := reader{b.desk, handoff.Actor{Role: handoff.RoleOwner}, nil}.filter(query{site: "brightwater", from: "2026-09-06", to: "2026-09-06"})
+	if f.From.Format(time.RFC3339) != "2026-09-06T01:00:00-03:00" || f.To.Format(time.RFC3339) != "2026-09-07T00:00:00-03:00" {
+		t.Errorf("the list is from %s to %s", f.From, f.To)
+	}
+}
