@@ -276,7 +276,7 @@ func (s *Statement) Notes(zone *time.Location) []string {
 	if s.Unread != "" {
 		note("Cal.com's list held something that could not be read: see the failure queue.")
 	}
-	const layout = "2 January 2006, 15:04"
+	const layout = "2 January 2006, 15:04 MST" // who reads it may be in another zone
 	switch {
 	case s.AsOf.IsZero() || s.Since.IsZero():
 		note("Cal.com's list was not read yet.")

@@ -95,17 +95,17 @@ func TestStatementSays(t *testing.T) {
 		{"never read", Statement{From: noon, To: noon.Add(time.Hour)}, "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was not read yet."}, false},
 		{
 			"begins before the list was read", with(func(s *Statement) { s.Since = s.From.Add(time.Minute) }), "No bookings were made at Cal.com.",
-			[]string{"Cal.com's list was read from 24 November 2026, 12:01 on; of what was booked before nothing is said."},
+			[]string{"Cal.com's list was read from 24 November 2026, 12:01 UTC on; of what was booked before nothing is said."},
 			false,
 		},
-		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read up to 25 November 2026, 11:59."}, false},
+		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read up to 25 November 2026, 11:59 UTC."}, false},
 		{"something was odd", with(func(s *Statement) { s.Unread = "fail_2" }), "No bookings were made at Cal.com.", []string{"Cal.com's list held something that could not be read: see the failure queue."}, false},
 		{
 			"the list does not show one", with(func(s *Statement) { s.Unlisted = []Unlisted{{UID: "u"}} }), "No bookings were made at Cal.com.",
 			[]string{"Webhooks told of 1 booking that Cal.com's list does not show: the API key's owner may not see them, or they were deleted there."},
 			false,
 		},
-		{"of a time before", with(func(s *Statement) { s.Since = s.To }), "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was read from 25 November 2026, 12:00 on; of what was booked before nothing is said."}, false},
+		{"of a time before", with(func(s *Statement) { s.Since = s.To }), "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was read from 25 November 2026, 12:00 UTC on; of what was booked before nothing is said."}, false},
 		{"of a store that an older server wrote", with(func(s *Statement) { s.Since = time.Time{} }), "Nothing is known: Cal.com's list was not read.", []string{"Cal.com's list was not read yet."}, false},
 	} {
 		s := tt.statement

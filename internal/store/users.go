@@ -259,7 +259,7 @@ func (db *DB) takeBack(ctx context.Context, tx *txn, email string, owns bool) (s
 // SetZone says in which zone an operator reads times; empty: in that of each site. The
 // error is ErrInvalid, with words, for what is no zone.
 func (db *DB) SetZone(ctx context.Context, by handoff.Actor, email, zone string) error {
-	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" || len(zone) > 60 {
+	if !isZone(zone) {
 		return handoff.Refuse(handoff.ErrInvalid, "There is no such time zone. Choose one of the list.")
 	}
 	return db.tx(ctx, func(tx *txn) error {
@@ -272,6 +272,19 @@ func (db *DB) SetZone(ctx context.Context, by handoff.Actor, email, zone string)
 		}
 		return db.audit(ctx, tx, by, handoff.Act{Action: "user.zone", Subject: email, Detail: cmp.Or(zone, "that of each site")})
 	})
+}
+
+// isZone knows an IANA name, or none. These begin with a capital; what a system keeps
+// beside its zones, such as localtime and right/, does not.
+func isZone(name string) bool {
+	if name == "" {
+		return true
+	}
+	if len(name) > 60 || name[0] < 'A' || name[0] > 'Z' || name == "Local" || name == "Factory" {
+		return false
+	}
+	_, err := time.LoadLocation(name)
+	return err == nil
 }
 
 // SetPassword gives an operator another password and ends all their sessions but keep

@@ -35,6 +35,7 @@ type failurePage struct {
 	UID, Seat   string
 	Who, Host   string // of the booking
 	Call        moment
+	Visitor     string // the call's time for the visitor; empty: the same
 	Lead        handoff.LeadID
 	SettledBy   string
 	First, Last moment
@@ -93,6 +94,7 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 	}
 	if b := v.Booking(); b != nil {
 		page.Who, page.Host, page.Call = who(b.Attendee), who(b.Host), span(b.Start, b.End, site.zone)
+		page.Visitor = visitorTime(b, site.zone)
 	}
 	if problem != "" {
 		page.Title, page.Notice, page.Live = "Error: "+page.Title, "", false // it could not be fetched again

@@ -310,7 +310,7 @@ func bookingTone(b *handoff.Booking) string {
 
 // visitorTime is the call's time in the visitor's zone; empty if that is not
 // known or shows the same clock.
-func visitorTime(b *handoff.Booking, site *time.Location) string {
+func visitorTime(b *handoff.Booking, in *time.Location) string {
 	if b.Attendee.TimeZone == "" || b.Start.IsZero() {
 		return ""
 	}
@@ -318,7 +318,7 @@ func visitorTime(b *handoff.Booking, site *time.Location) string {
 	if err != nil || b.Attendee.TimeZone == "Local" {
 		return ""
 	}
-	at, here := b.Start.In(zone), b.Start.In(site)
+	at, here := b.Start.In(zone), b.Start.In(in)
 	if at.Format(time.DateTime) == here.Format(time.DateTime) {
 		return ""
 	}

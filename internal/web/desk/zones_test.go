@@ -2,6 +2,7 @@ package desk
 
 import (
 	"html"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -62,6 +63,11 @@ func TestTimesAreTheOperators(t *testing.T) {
 		contains(t, v.page(path), "Times are Tokyo time, days London time.")
 	}
 	contains(t, v.page(pages["lead"]), "JST", "for the visitor")
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(pages)), func(name string) bool {
+		return strings.HasPrefix(name, "failure ") && strings.Contains(v.page(pages[name]), "for the visitor")
+	}) {
+		t.Error("no failure says what time its call is for the visitor")
+	}
 	lead := other.page(pages["lead"])
 	contains(t, lead, "London time")
 	lacks(t, lead, "Tokyo", "JST")
@@ -85,7 +91,7 @@ func TestZoneIsChosen(t *testing.T) {
 	page := v.page("/desk/account")
 	contains(t, page, `<option value="">That of each site</option>`, `<optgroup label="Europe">`, `<option value="America/New_York">New York</option>`,
 		`<option value="America/Argentina/Salta">Salta (Argentina)</option>`)
-	for _, name := range []string{"Mars/Olympus", "Local", "../../etc/passwd", strings.Repeat("Europe/", 20)} {
+	for _, name := range []string{"Mars/Olympus", "Local", "localtime", "posixrules", "right/Europe/London", "Factory", "../../etc/passwd", strings.Repeat("Europe/", 20)} {
 		if p := v.post("/desk/account/zone", url.Values{"zone": {name}}); p.status != 400 || !strings.Contains(p.body, "There is no such time zone") {
 			t.Errorf("%q: %d", name, p.status)
 		}
