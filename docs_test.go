@@ -23,7 +23,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 		kind  handoff.FailureKind
 		title string
 	}{
-		{handoff.FailedSite, "A site's connection with Cal.com"},
+		{handoff.FailedSite, "A site's connections: with Cal.com, the mail server and your people"},
 		{handoff.FailedDelivery, "Deliveries that proved nothing"},
 		{handoff.FailedEvent, "What Cal.com signed, and bookings that belong to no lead we can prove"},
 	} {

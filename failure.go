@@ -28,7 +28,7 @@ const (
 	Replayed       Reason = "delivery_replayed"
 )
 
-// Reasons of a site's connection with Cal.com. They settle themselves once it is well,
+// Reasons of a site's connections. They settle themselves once they are well,
 // all but the last.
 const (
 	WebhookSilent     Reason = "webhook_silent"     // Cal.com shows bookings, and no webhook told of them
@@ -57,7 +57,7 @@ type FailureKind string
 const (
 	FailedDelivery FailureKind = "delivery" // a request that proved nothing
 	FailedEvent    FailureKind = "event"    // a verified body, or a booking, that changed nothing
-	FailedSite     FailureKind = "site"     // something about a site's connection with Cal.com
+	FailedSite     FailureKind = "site"     // something about a site's connections: with Cal.com, the mail server, its people
 )
 
 // ReasonText explains a reason to a person who has to act on it.

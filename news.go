@@ -16,7 +16,7 @@ type News struct {
 
 	Booked   []Booked
 	Failures []Failure // what waits for a person
-	Alarms   []Failure // what is wrong with the connection with Cal.com
+	Alarms   []Failure // what is wrong with the connections of the site
 	// MoreBooked, MoreFailures and MoreAlarms are how many there are beside those listed.
 	MoreBooked, MoreFailures, MoreAlarms int
 	Digest                               *Digest // nil: it is not time for one
@@ -67,7 +67,7 @@ func (n *News) Subject() string {
 			parts = append(parts, fmt.Sprintf(many, k))
 		}
 	}
-	add(len(n.Alarms)+n.MoreAlarms, "the connection with Cal.com needs you", "%d things about the connection with Cal.com need you")
+	add(len(n.Alarms)+n.MoreAlarms, "a connection of the site needs you", "%d connections of the site need you")
 	add(len(n.Booked)+n.MoreBooked, "a call was booked", "%d calls were booked")
 	add(len(n.Failures)+n.MoreFailures, "an entry waits in the failure queue", "%d entries wait in the failure queue")
 	if n.Digest != nil {
@@ -118,7 +118,7 @@ func (n *News) Text(escape func(string) string) string {
 	for _, f := range n.Failures {
 		failures = append(failures, failure(f))
 	}
-	section("The connection with Cal.com", alarms, n.MoreAlarms)
+	section("Connections of the site", alarms, n.MoreAlarms)
 	section("Booked", booked, n.MoreBooked)
 	section("Waits for a person", failures, n.MoreFailures)
 	if d := n.Digest; d != nil {

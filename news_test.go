@@ -14,10 +14,10 @@ func TestNewsSay(t *testing.T) {
 		Failures: []Failure{{ID: "fail_2", Reason: NoReference}}, MoreFailures: 3,
 		Digest: &Digest{Day: noon.Add(-12 * time.Hour), Statement: "2 of 2 bookings accounted for.", Notes: []string{"So far."}, Open: 4},
 	}
-	if got, want := n.Subject(), "Brightwater: The connection with Cal.com needs you, 2 calls were booked, 4 entries wait in the failure queue, the day"; got != want {
+	if got, want := n.Subject(), "Brightwater: A connection of the site needs you, 2 calls were booked, 4 entries wait in the failure queue, the day"; got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
-	want := `The connection with Cal.com
+	want := `Connections of the site
 - Cal.com's webhook is silent. No webhook told of the newest 2 bookings.
   https://b.example/desk/failures/fail_1
 

@@ -14,7 +14,7 @@ import (
 // A Channel is where people of a site are told.
 type Channel struct {
 	ID    string          // stable; it does not show where it goes
-	Name  string          // as its configuration has it, such as "notify[0]: slack"
+	Name  string          // as its configuration has it, such as "notify[0]: Slack"
 	About []handoff.Topic // what they want to be told of
 	Send  func(context.Context, handoff.News) error
 }
@@ -27,13 +27,19 @@ type Telling struct {
 	Channels   []Channel
 }
 
+// channels are those of a site; a nil Telling has none.
+func (t *Telling) channels() []Channel {
+	if t == nil {
+		return nil
+	}
+	return t.Channels
+}
+
 // Names are those of the channels; a nil Telling has none.
 func (t *Telling) Names() []string {
 	var out []string
-	if t != nil {
-		for _, c := range t.Channels {
-			out = append(out, c.Name)
-		}
+	for _, c := range t.channels() {
+		out = append(out, c.Name)
 	}
 	return out
 }
@@ -44,16 +50,17 @@ const (
 	tellPause  = 5 * time.Minute  // between two messages on one channel
 	digestHour = 8                // of the site's day, from which on yesterday's digest is sent
 	tellTries  = 3                // after which somebody has to know that a channel takes nothing
+	goneTries  = 10               // within a quarter of an hour, after which no server has a channel any more
 )
+
+var errNoChannel = errors.New("the configuration has no such channel")
 
 // startTelling makes it due to tell every channel, and forgets those that are gone.
 func (r *Runner) startTelling(ctx context.Context) {
 	for id, site := range r.Sites {
 		var channels []string
-		if site.Telling != nil {
-			for _, c := range site.Telling.Channels {
-				channels = append(channels, c.ID)
-			}
+		for _, c := range site.Telling.channels() {
+			channels = append(channels, c.ID)
 		}
 		r.insist(ctx, "starting to tell people", func() error { return r.Store.StartTelling(ctx, id, channels...) })
 	}
@@ -61,19 +68,20 @@ func (r *Runner) startTelling(ctx context.Context) {
 
 // tellPeople tells one channel, if that is due.
 func (r *Runner) tellPeople(ctx context.Context, id string, site Site) (done int, err error) {
-	if site.Telling == nil {
-		return 0, nil
-	}
 	claimed, err := r.Store.Claim(ctx, id, store.KindTell, 1)
 	if err != nil {
 		return 0, err
 	}
+	channels := site.Telling.channels()
 	for _, w := range claimed {
-		i := slices.IndexFunc(site.Telling.Channels, func(c Channel) bool { return c.ID == w.Key })
-		if i < 0 { // it is no longer in the configuration
-			return 1, r.Store.Drop(ctx, w)
+		i := slices.IndexFunc(channels, func(c Channel) bool { return c.ID == w.Key })
+		if i < 0 && w.Attempts < goneTries { // another server may go by a newer configuration
+			return 0, r.Store.Defer(ctx, w, errNoChannel, tellEvery)
 		}
-		if failed := r.tellChannel(ctx, w, site, site.Telling.Channels[i]); failed != nil {
+		if i < 0 {
+			return 1, r.Store.StopTelling(ctx, w)
+		}
+		if failed := r.tellChannel(ctx, w, site, channels[i]); failed != nil {
 			return 0, errors.Join(failed, r.Store.Defer(ctx, w, failed, tellEvery))
 		}
 	}

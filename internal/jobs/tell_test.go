@@ -175,6 +175,64 @@ func TestDeadChannelIsTold(t *testing.T) {
 	}
 }
 
+// The entry says what is wrong now, and on which line of the configuration of now.
+func TestDeadChannelSaysWhatIsWrongNow(t *testing.T) {
+	f, b := newTeller(t)
+	s := f.runner.Sites[site]
+	s.Telling.Channels[0].Name = "notify[1]: Slack"
+	f.look(0)
+	b.answer = errors.New("no route")
+	f.hearOf("u", "Dana", true)
+	for range 5 {
+		f.look(11 * time.Minute)
+	}
+	s.Telling.Channels[0].Name = "notify[0]: Slack"
+	b.answer = context.DeadlineExceeded
+	f.look(11 * time.Minute)
+	if list := f.waiting(); len(list) != 1 || list[0].Detail != "notify[0]: Slack: it does not answer in time" {
+		t.Errorf("there waits %+v", list)
+	}
+}
+
+// While servers go by different configurations, a channel that only one of them has is
+// told; and when none has it any more, it is no entry, whoever tried it last.
+func TestServersOfDifferentConfigurationsTell(t *testing.T) {
+	f, b := newTeller(t)
+	with := f.runner.Sites[site]
+	without := with
+	without.Telling = nil
+	look := func(s jobs.Site) {
+		f.runner.Sites[site] = s
+		f.look(11 * time.Minute)
+	}
+	f.look(0)
+	f.hearOf("u1", "Dana", true)
+	for range 5 {
+		look(without)
+	}
+	look(with)
+	if len(b.told) != 1 || len(b.told[0].Booked) != 1 {
+		t.Fatalf("a server of before ended the telling: %+v", b.told)
+	}
+	b.answer = errors.New("no route")
+	f.hearOf("u2", "Omar", true)
+	for range 4 {
+		look(with)
+	}
+	if len(f.waiting()) != 1 {
+		t.Fatal("nothing waits")
+	}
+	for range 10 {
+		look(without)
+	}
+	if list := f.waiting(); len(list) != 0 {
+		t.Errorf("of a channel that is gone there waits %+v", list)
+	}
+	if sites, err := f.db.DueSites(t.Context(), store.KindTell); err != nil || len(sites) != 0 {
+		t.Errorf("it is due still: %v, %v", sites, err)
+	}
+}
+
 // What could not be sent is in the next message, and nothing is lost meanwhile.
 func TestNewsWaitForTheChannel(t *testing.T) {
 	f, b := newTeller(t, handoff.TellBooking)

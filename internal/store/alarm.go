@@ -82,16 +82,8 @@ func (db *DB) alarm(ctx context.Context, tx *txn, site string, reason handoff.Re
 	if err != nil || reason == "" {
 		return n > 0, err
 	}
-	res, err = tx.ExecContext(ctx, `UPDATE failures SET detail = $1 WHERE site = $2 AND subject = $3 AND reason = $4 AND settled_at IS NULL`, detail, site, webhookSubject, reason)
-	if err != nil {
-		return false, fmt.Errorf("failure: %w", err)
-	}
-	if known, err := res.RowsAffected(); err != nil || known > 0 {
-		return n > 0, err
-	}
-	return true, db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
-		Site: site, Kind: handoff.FailedSite, Reason: reason, Detail: detail, ReceivedAt: now.Time, Deliveries: 1,
-	}, subject: webhookSubject, verified: true})
+	opened, err := db.siteFails(ctx, tx, site, webhookSubject, reason, detail)
+	return opened || n > 0, err
 }
 
 // Subjects of failures about a site's connections.
@@ -104,13 +96,26 @@ const (
 	TellingSubject = "telling/" // and the channel on which people are told
 )
 
-// SiteFails opens a failure about a site's connections, unless it is open.
+// SiteFails opens a failure about a site's connections; one that is open gets the newest
+// detail.
 func (db *DB) SiteFails(ctx context.Context, site, subject string, reason handoff.Reason, detail string) error {
 	return db.tx(ctx, func(tx *txn) error {
-		return db.failOnce(ctx, tx, failure{Failure: handoff.Failure{
-			Site: site, Kind: handoff.FailedSite, Reason: reason, Detail: detail, ReceivedAt: db.now(), Deliveries: 1,
-		}, subject: subject, verified: true})
+		_, err := db.siteFails(ctx, tx, site, subject, reason, detail)
+		return err
 	})
+}
+
+func (db *DB) siteFails(ctx context.Context, tx *txn, site, subject string, reason handoff.Reason, detail string) (opened bool, err error) {
+	res, err := tx.ExecContext(ctx, `UPDATE failures SET detail = $1 WHERE site = $2 AND subject = $3 AND reason = $4 AND settled_at IS NULL`, detail, site, subject, reason)
+	if err != nil {
+		return false, fmt.Errorf("failure: %w", err)
+	}
+	if known, err := res.RowsAffected(); err != nil || known > 0 {
+		return false, err
+	}
+	return true, db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
+		Site: site, Kind: handoff.FailedSite, Reason: reason, Detail: detail, ReceivedAt: db.now(), Deliveries: 1,
+	}, subject: subject, verified: true})
 }
 
 // SiteWell settles what is open about a subject of a site, if anything is.

@@ -50,12 +50,27 @@ func (db *DB) settleOtherChannels(ctx context.Context, tx *txn, site string, cha
 	}
 	for _, subject := range open {
 		if !slices.Contains(channels, strings.TrimPrefix(subject, TellingSubject)) {
-			if err := db.settleSubject(ctx, tx, site, subject, "nobody is told there any more"); err != nil {
+			if err := db.settleSubject(ctx, tx, site, subject, toldNoMore); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// toldNoMore settles what is open about a channel that is gone.
+const toldNoMore = "nobody is told there any more"
+
+// StopTelling ends the work of telling a channel that is gone, and settles what is open
+// about it: a server that went by the configuration of before may have tried it after
+// the start of one that goes by another.
+func (db *DB) StopTelling(ctx context.Context, w Work) error {
+	return db.tx(ctx, func(tx *txn) error {
+		if err := db.settleSubject(ctx, tx, w.Site, TellingSubject+w.Key, toldNoMore); err != nil {
+			return err
+		}
+		return db.finish(ctx, tx, w)
+	})
 }
 
 // A Mark is up to when a channel was told, and the last day of which it had a digest.

@@ -76,8 +76,8 @@ var failureGroups = []struct {
 	group failureGroup
 }{
 	{handoff.FailedSite, failureGroup{
-		ID: "connection", Title: "The connection with Cal.com",
-		What: "Something is wrong with how a site and Cal.com talk. Most of these settle themselves once it is well.",
+		ID: "connection", Title: "Connections of the sites",
+		What: "Something is wrong with how a site talks with Cal.com, with the mail server or with your people. Most of these settle themselves once it is well.",
 	}},
 	{handoff.FailedEvent, failureGroup{
 		ID: "signed", Title: "Signed by Cal.com",
