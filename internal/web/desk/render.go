@@ -33,6 +33,7 @@ type frame struct {
 	Failures int    // open ones of all sites that are seen
 	Live     bool   // desk.js keeps the page fresh
 	Keys     bool   // passkeys.js is on the page
+	Clock    string // in which zone times are, in words
 
 	actor handoff.Actor
 }
@@ -58,7 +59,11 @@ func (d *Desk) frame(ctx context.Context, r *http.Request, section, title string
 	if name == "" {
 		name = o.Email
 	}
-	return frame{Title: title, Operator: name, Section: section, Failures: open, Live: true, actor: o.Actor()}, nil
+	clock := "Times are of each site’s zone, or in UTC"
+	if zone := oneZone(d.as(r).seen(), ""); zone != "" {
+		clock = "Times are " + zone
+	}
+	return frame{Title: title, Operator: name, Section: section, Failures: open, Live: true, Clock: clock, actor: o.Actor()}, nil
 }
 
 var pages = func() map[string]*template.Template {

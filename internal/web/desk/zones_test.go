@@ -44,6 +44,7 @@ func TestTimesAreTheOperators(t *testing.T) {
 	seen := 0
 	for name, path := range pages {
 		page := v.page(path)
+		contains(t, page, `<a href="/desk/account#zone">Times are Tokyo time</a>`)
 		n, wrong := moments(t, page, tokyo)
 		seen += n
 		if len(wrong) > 0 {
@@ -68,6 +69,8 @@ func TestTimesAreTheOperators(t *testing.T) {
 	}) {
 		t.Error("no failure says what time its call is for the visitor")
 	}
+	contains(t, other.page("/desk/audit"), "Times are of each site’s zone, or in UTC")
+	contains(t, b.as(handoff.RoleViewer, "brightwater").page("/desk/failures"), ">Times are London time<")
 	lead := other.page(pages["lead"])
 	contains(t, lead, "London time")
 	lacks(t, lead, "Tokyo", "JST")
