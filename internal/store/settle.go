@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -190,12 +192,28 @@ func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r 
 		act.Detail += ", lead " + string(r.Lead)
 	}
 	if len(of) > 1 {
-		act.Subject, act.Detail = string(r.ID), fmt.Sprintf("%d of %s", len(of), of[0].reason)
+		act.Subject, act.Detail = string(r.ID), reasonsOf(of)
 	}
 	if err := db.audit(ctx, tx, by, act); err != nil {
 		return err
 	}
 	return db.enqueue(ctx, tx, reconcilings(r.Site, of)...)
+}
+
+// reasonsOf say how many failures have which reason, the most frequent first.
+func reasonsOf(of []settling) string {
+	count := map[handoff.Reason]int{}
+	for _, h := range of {
+		count[h.reason]++
+	}
+	reasons := slices.SortedFunc(maps.Keys(count), func(a, b handoff.Reason) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
+	})
+	var out []string
+	for _, reason := range reasons {
+		out = append(out, fmt.Sprintf("%d of %s", count[reason], reason))
+	}
+	return strings.Join(out, ", ")
 }
 
 // reconcilings are the work that follows for the bookings of failures.

@@ -250,6 +250,21 @@ func TestDismissAllOrNone(t *testing.T) {
 		if got := h.done(string(r.ID)); !slices.Equal(got, []string{"ann@example.com failure.dismiss"}) {
 			t.Error(got)
 		}
+		// Of several reasons, the log says how many of each.
+		h.must(h.KeepUnverified(ctx, h.delivery("unsigned"), handoff.SignatureMissing, ""))
+		var mixed []handoff.FailureID
+		for _, f := range h.waiting() {
+			if f.Reason != handoff.MailFailing {
+				mixed = append(mixed, f.ID)
+			}
+		}
+		both, err := h.Dismiss(ctx, ann, site, mixed, "")
+		h.must(err)
+		if acts, err := h.Audit(ctx, store.AuditFilter{Subject: string(both.ID)}); err != nil || len(acts) != 1 || acts[0].Detail != "2 of signature_wrong, 1 of signature_missing" {
+			t.Errorf("%+v, %v", acts, err)
+		}
+		h.must(h.Undo(ctx, ann, site, both.ID))
+		h.must(second(h.DismissAll(ctx, ann, site, handoff.SignatureMissing, h.now(), "")))
 		// One of them comes again and waits; the other returns with the undo, and only it.
 		var gone []handoff.FailureID
 		for _, id := range ids {
@@ -476,31 +491,44 @@ func TestFailureListsGoOn(t *testing.T) {
 	})
 }
 
-// Suggested is who may have booked: by address also long before, by name and time among
-// the last that sent a form. Nobody of another site.
+// Suggested is who may have booked: by address, telephone number and name however many
+// sent a form since, by time among the last. Nobody of another site.
 func TestSuggestions(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, h *harness) {
 		ctx := t.Context()
-		submit := func(site, name, email string) handoff.LeadID {
-			s, err := h.CreateLead(ctx, handoff.Submission{Site: site, Service: "s", Form: name + site, Name: name, Email: email}, handoff.DefaultPipeline())
+		send := func(s handoff.Submission) handoff.LeadID {
+			s.Service, s.Form = "s", s.Name+s.Site
+			s, err := h.CreateLead(ctx, s, handoff.DefaultPipeline())
 			h.must(err)
 			return s.Lead
 		}
+		submit := func(site, name, email string) handoff.LeadID {
+			return send(handoff.Submission{Site: site, Name: name, Email: email})
+		}
 		old := submit(site, "Somebody", "DANA@example.com")
+		called := send(handoff.Submission{Site: site, Name: "Her Office", Email: "office@example.com", Phone: "020 7946 0104"})
+		similar := submit(site, "D. Reyes", "reyes@example.com")
 		submit("other", "Dana Reyes", "dana@example.com")
 		h.pass(40 * 24 * time.Hour)
+		for i := range 200 {
+			submit(site, fmt.Sprint("Visitor ", i), "v@example.com")
+		}
 		namesake := submit(site, "Dana Reyes", "d@example.com")
 		h.pass(2 * time.Hour)
 		submit(site, "Nobody", "n@example.com")
 		h.pass(2 * time.Hour)
 		e := h.event("e", "u", handoff.Accepted, "")
-		e.Observation.Attendees = []handoff.Person{{Name: "Dana Reyes", Email: "dana@example.com"}}
+		e.Observation.Attendees = []handoff.Person{{Name: "Dana Reyes", Email: "dana@example.com", Phone: "+44 20 7946 0104"}}
 		h.keep(e, "d")
 		h.pass(time.Minute)
 		submit(site, "Dana Later", "l@example.com")
 		h.work()
 		got, err := h.Suggestions(ctx, h.waits())
-		if err != nil || len(got) != 2 || got[0].Lead.ID != old || got[1].Lead.ID != namesake {
+		var ids []handoff.LeadID
+		for _, s := range got {
+			ids = append(ids, s.Lead.ID)
+		}
+		if want := []handoff.LeadID{old, called, namesake, similar}; err != nil || !slices.Equal(ids[:min(len(ids), 4)], want) || len(ids) > 5 {
 			t.Errorf("%+v, %v", got, err)
 		}
 		h.must(h.KeepUnverified(ctx, h.delivery("forged"), handoff.SignatureWrong, ""))
