@@ -50,8 +50,9 @@ func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 	return err
 }
 
-// MaxReadAgain is how many failures are read again at once.
-const MaxReadAgain = 200
+// MaxReadAgain is how many failures are read again at once: as many as a site has of
+// those that proved nothing, so that no forged one can stand before a right one.
+const MaxReadAgain = maxUnverifiedPerSite
 
 // ReadAllAgain does ReadAgain for the newest open failures of a site and reason, at most
 // MaxReadAgain, each for itself: after a secret was put right. It returns how many were

@@ -352,6 +352,34 @@ func TestAskAbout(t *testing.T) {
 	})
 }
 
+// All of a cause are read again, also those before which others stand that anybody can
+// have sent.
+func TestReadAllAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		keep := func(id, source string) {
+			d := h.delivery(id)
+			d.Sealed, d.Source = []byte(id), source
+			h.must(h.KeepUnverified(ctx, d, handoff.SignatureWrong, ""))
+		}
+		keep("right", "Cal.com")
+		h.pass(time.Minute)
+		for i := range 220 {
+			keep(fmt.Sprint("forged", i), fmt.Sprint("source", i%4))
+		}
+		done, left, err := h.ReadAllAgain(ctx, ann, site, handoff.SignatureWrong, func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			if string(d.Sealed) != "right" {
+				return d, handoff.Event{}, errors.New("as before")
+			}
+			d.Body, d.Trigger = []byte(`{"read":1}`), "BOOKING_CREATED"
+			return d, h.event("evt", "u", handoff.Accepted, ""), nil
+		})
+		if err != nil || done != 1 || left != 220 {
+			t.Errorf("%d read, %d left: %v", done, left, err)
+		}
+	})
+}
+
 // What was not believed is read again, and then enters like every event; what cannot be
 // read changes nothing.
 func TestReadAgain(t *testing.T) {

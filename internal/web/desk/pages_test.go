@@ -343,7 +343,7 @@ func TestFailuresAreKeptApart(t *testing.T) {
 	b := newBench(t)
 	v := b.signedIn()
 	contains(t, v.page("/desk/failures"), "Nothing waits.")
-	contains(t, v.page("/desk/failures?settled=1"), "No failure was ever noted.")
+	contains(t, v.page("/desk/failures?settled=1"), "None was ever noted.")
 	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", 24*time.Hour))
 	for i := range 150 {
 		b.unverified(fmt.Sprint(i))
