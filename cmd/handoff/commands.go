@@ -318,12 +318,29 @@ func (c failuresShowCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
+	suggested, err := db.Suggestions(e.ctx, f.FailureView)
+	if err != nil {
+		return err
+	}
+	v := api.ViewFailure(f, suggested)
 	if c.JSON {
-		return app.WriteJSON(e.out, f)
+		return app.WriteJSON(e.out, v)
 	}
 	t := f.Text()
 	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %s, first %s, last %s.\n",
 		f.ID, f.Kind, t.Title, t.What, oneLine(f.Detail), t.Do, times(f.Deliveries), when(f.ReceivedAt), when(f.LastAt))
+	if f.UID != "" {
+		fmt.Fprintf(e.out, "Booking %s of %s.\n", oneLine(f.Key().String()), dash(oneLine(f.Attendee)))
+	}
+	if f.SettledAt != nil {
+		fmt.Fprintf(e.out, "Settled %s: %s.\n", when(*f.SettledAt), oneLine(f.SettledBy))
+	}
+	if len(v.Remedies) > 0 {
+		fmt.Fprintf(e.out, "It can be settled by handoff failures %s.\n", alternatives(v.Remedies))
+	}
+	for _, s := range v.Suggestions {
+		fmt.Fprintf(e.out, "  It may belong to %s: %s.\n", s.Lead, strings.Join(s.Reasons, ", "))
+	}
 	for _, r := range f.Received {
 		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
 	}
@@ -350,6 +367,19 @@ func (c failuresFixtureCmd) Run(e *environment) error {
 	}
 	_, err = e.out.Write(out)
 	return err
+}
+
+// alternatives joins what can be done: "attach, ask or dismiss".
+func alternatives(remedies []handoff.Remedy) string {
+	last := len(remedies) - 1
+	var before []string
+	for _, r := range remedies[:last] {
+		before = append(before, string(r))
+	}
+	if last == 0 {
+		return string(remedies[0])
+	}
+	return strings.Join(before, ", ") + " or " + string(remedies[last])
 }
 
 // readSecret asks at a terminal without showing what is typed, and otherwise reads one

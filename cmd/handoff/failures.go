@@ -7,6 +7,7 @@ import (
 	"handoff"
 	"handoff/internal/app"
 	"handoff/internal/store"
+	"handoff/internal/web/api"
 )
 
 // settleFlags are what all commands have that settle failures.
@@ -73,7 +74,11 @@ func (f settleFlags) do(e *environment, db *store.DB, name string, act func(stor
 	if d, err = db.Failure(e.ctx, nil, id); err != nil {
 		return err
 	}
-	return app.WriteJSON(e.out, d)
+	suggested, err := db.Suggestions(e.ctx, d.FailureView)
+	if err != nil {
+		return err
+	}
+	return app.WriteJSON(e.out, api.ViewFailure(d, suggested))
 }
 
 // open does the same with the store of the configuration.

@@ -28,6 +28,7 @@ type Resolution struct {
 	UndoneBy string               `json:"undone_by,omitempty"`
 
 	decision string
+	all      bool // it was about a cause, not about one failure
 }
 
 // MaxDismissed is how many failures are dismissed at once.
@@ -51,6 +52,7 @@ func (db *DB) Dismiss(ctx context.Context, by handoff.Actor, site string, ids []
 // time, which is when somebody saw them: what came later they did not see. It settles at
 // most MaxDismissed; Resolution.Failures says how many, and none is ErrNotFound.
 func (db *DB) DismissAll(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason, seen time.Time, note string) (r Resolution, err error) {
+	r.all = true
 	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
 		rows, err := tx.QueryContext(ctx, `
 			SELECT id FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND last_at <= $3
@@ -145,9 +147,9 @@ func (db *DB) resolve(ctx context.Context, by handoff.Actor, r *Resolution, site
 	if err := handoff.CheckRemark(note); err != nil {
 		return err
 	}
-	lead := r.Lead
+	lead, all := r.Lead, r.all
 	err := db.tx(ctx, func(tx *txn) error {
-		*r = Resolution{ID: handoff.ResolutionID(newID("res")), Site: site, Remedy: remedy, Lead: lead, Note: note, By: by.Name, At: db.now().UTC()}
+		*r = Resolution{ID: handoff.ResolutionID(newID("res")), Site: site, Remedy: remedy, Lead: lead, Note: note, By: by.Name, At: db.now().UTC(), all: all}
 		if err := db.turn(ctx, tx, "reconcile/"+site); err != nil { // it writes failures and what is due in the other order
 			return err
 		}
@@ -191,7 +193,7 @@ func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r 
 	if r.Lead != "" {
 		act.Detail += ", lead " + string(r.Lead)
 	}
-	if len(of) > 1 {
+	if len(of) > 1 || r.all {
 		act.Subject, act.Detail = string(r.ID), reasonsOf(of)
 	}
 	if err := db.audit(ctx, tx, by, act); err != nil {
@@ -279,7 +281,7 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 			}
 		}
 		act := handoff.Act{Action: "failure.undo", Site: site, Subject: string(id), Detail: fmt.Sprintf("%s of %s", r.Remedy, r.By)}
-		if len(of) == 1 { // as the act that it takes back
+		if len(of) == 1 { // so that it stands with that failure
 			act.Subject, act.Detail = string(of[0].id), fmt.Sprintf("resolution %s, %s", id, act.Detail)
 		}
 		if err := db.audit(ctx, tx, by, act); err != nil {

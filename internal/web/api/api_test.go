@@ -430,7 +430,7 @@ func TestFailures(t *testing.T) {
 			}
 			seen[f.ID] = true
 			a := c.get("/failures/" + string(f.ID)).is(200)
-			if d := read[store.FailureDetail](a); d.ID != f.ID || (d.Kind != handoff.FailedSite) != (len(d.Received) > 0) {
+			if d := read[api.FailureDetailView](a); d.ID != f.ID || (d.Kind != handoff.FailedSite) != (len(d.Received) > 0) {
 				t.Errorf("failure %+v", d)
 			}
 			if strings.Contains(a.body, "c2lnbmF0dXJl") || f.Kind == handoff.FailedDelivery && strings.Count(a.body, "[signature hidden]") != 2 {

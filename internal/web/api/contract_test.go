@@ -72,7 +72,7 @@ func (c *client) everything(t *testing.T) {
 	stray := c.waiting(handoff.NoReference)
 	c.post(stray+"/resolutions", `{"remedy":"dismiss","note":"a test"}`).is(201)
 	c.ask("DELETE", stray+"/resolutions/"+string(detailOf(c, stray).Resolution.ID), "").is(200)
-	for _, which := range []string{`"failures":["` + strings.TrimPrefix(stray, "/failures/") + `"]`, `"reason":"no_reference","until":"2099-01-01T00:00:00Z"`} {
+	for _, which := range []string{`"failures":["` + strings.TrimPrefix(stray, "/failures/") + `"]`, `"reason":"no_reference","seen":"2099-01-01T00:00:00Z"`} {
 		c.post("/sites/acme/resolutions", `{"remedy":"dismiss",`+which+`}`).is(201)
 		many := "/sites/acme/resolutions/" + string(detailOf(c, stray).Resolution.ID)
 		c.get(many).is(200)

@@ -137,7 +137,7 @@ func shown(f store.FailureView) store.FailureView {
 	return f
 }
 
-// getFailure answers with one failure and what was received.
+// getFailure answers with one failure, what was received, and whom it may be about.
 func (a *API) getFailure(c *call) (answer, error) {
 	sites, err := a.siteIDs(c)
 	if err != nil {
@@ -147,12 +147,16 @@ func (a *API) getFailure(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	suggested, err := a.Store.Suggestions(c, f.FailureView)
+	if err != nil {
+		return answer{}, err
+	}
 	f.FailureView = shown(f.FailureView)
 	for i := range f.Received {
 		r := &f.Received[i]
 		r.Body = strings.ToValidUTF8(handoff.HideSignatures(r.Body), "\uFFFD")
 	}
-	return answer{body: f}, nil
+	return answer{body: ViewFailure(f, suggested)}, nil
 }
 
 // A SiteView is a site.

@@ -105,11 +105,14 @@ func (a *API) resolveMany(c *call) (answer, error) {
 		return answer{}, invalid{errContent, faults}
 	}
 	if in.Reason != "" {
-		_, err = a.Store.DismissAll(c, c.actor, site.ID, in.Reason, in.Until, in.Note)
+		_, err = a.Store.DismissAll(c, c.actor, site.ID, in.Reason, in.Seen, in.Note)
 	} else {
 		_, err = a.Store.Dismiss(c, c.actor, site.ID, in.Failures, in.Note)
 	}
-	return answer{}, notPossible(err)
+	if errors.Is(err, handoff.ErrInvalid) {
+		return answer{}, invalid{errContent, []fault{{Pointer: "#", Detail: "one of them cannot be dismissed: it settles itself once it is well"}}}
+	}
+	return answer{}, err
 }
 
 // A resolutionOfMany is what the body of resolveMany says.
@@ -117,7 +120,7 @@ type resolutionOfMany struct {
 	Remedy   handoff.Remedy      `json:"remedy"`
 	Failures []handoff.FailureID `json:"failures"`
 	Reason   handoff.Reason      `json:"reason"`
-	Until    time.Time           `json:"until"`
+	Seen     time.Time           `json:"seen"`
 	Note     string              `json:"note"`
 }
 
@@ -128,10 +131,12 @@ func (in resolutionOfMany) faults() (faults []fault) {
 	switch {
 	case (in.Reason == "") == (len(in.Failures) == 0):
 		faults = append(faults, fault{Pointer: "#", Detail: "name either failures or a reason"})
-	case in.Reason != "" && in.Until.IsZero():
-		faults = append(faults, fault{Pointer: "#/until", Detail: "say when you looked: what came later you did not see"})
-	case in.Reason == "" && !in.Until.IsZero():
-		faults = append(faults, fault{Pointer: "#/until", Detail: "only a reason has it"})
+	case in.Reason != "" && in.Reason.Text().Reason == "":
+		faults = append(faults, fault{Pointer: "#/reason", Detail: "there is none of this name; docs/failures.md lists them"})
+	case in.Reason != "" && in.Seen.IsZero():
+		faults = append(faults, fault{Pointer: "#/seen", Detail: "say when you read them: what came later is left alone"})
+	case in.Reason == "" && !in.Seen.IsZero():
+		faults = append(faults, fault{Pointer: "#/seen", Detail: "only a reason has it"})
 	case len(in.Failures) > store.MaxDismissed:
 		faults = append(faults, fault{Pointer: "#/failures", Detail: fmt.Sprintf("at most %d at once", store.MaxDismissed)})
 	}

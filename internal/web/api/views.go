@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"handoff"
@@ -143,4 +144,33 @@ func ViewKey(k store.Key, token string) KeyView {
 // ViewChange makes the view of one step of a lead's stage.
 func ViewChange(c handoff.Change) ChangeView {
 	return ChangeView{At: c.At, From: c.From, To: c.To, Cause: c.Cause, Note: c.Note}
+}
+
+// A FailureDetailView is a failure with what was received, and with whom it may be about.
+// Its JSON is stable.
+type FailureDetailView struct {
+	store.FailureDetail
+	Suggestions []SuggestionView `json:"suggestions"` // the likeliest first; empty where no booking can be tied to a lead
+}
+
+// A SuggestionView is a lead that a failure's booking may belong to, for a person to judge.
+type SuggestionView struct {
+	Lead    handoff.LeadID `json:"lead"`
+	Reasons []string       `json:"reasons"` // in words, the strongest first
+}
+
+// maxSuggested is how many leads are suggested.
+const maxSuggested = 8
+
+// ViewFailure makes the view of a failure, with suggestions as the store ranks them. Where
+// it cannot be attached to a lead, none is shown.
+func ViewFailure(d store.FailureDetail, suggested []handoff.Suggestion) FailureDetailView {
+	v := FailureDetailView{FailureDetail: d, Suggestions: []SuggestionView{}}
+	if !slices.Contains(d.Remedies, handoff.Attach) {
+		return v
+	}
+	for _, s := range suggested[:min(len(suggested), maxSuggested)] {
+		v.Suggestions = append(v.Suggestions, SuggestionView{s.Lead.ID, s.Reasons})
+	}
+	return v
 }

@@ -164,7 +164,7 @@ func TestResolutions(t *testing.T) {
 	c := b.client("acme", handoff.LeadsRead, handoff.FailuresRead, handoff.FailuresWrite)
 	dana := strings.TrimPrefix(c.dana(), "/leads/")
 	stray, forged := c.waiting(handoff.NoReference), c.waiting(handoff.SignatureWrong)
-	detail := func(path string) store.FailureDetail { return detailOf(c, path) }
+	detail := func(path string) api.FailureDetailView { return detailOf(c, path) }
 
 	for body, says := range map[string]string{
 		`{}`:                                "#/remedy",
@@ -181,6 +181,13 @@ func TestResolutions(t *testing.T) {
 	}
 	if d := detail(stray); d.SettledAt != nil || d.Resolution != nil || len(d.Remedies) != 3 {
 		t.Fatalf("refused, and done: %+v", d)
+	}
+	likely := read[api.FailureDetailView](c.get(stray).is(200)).Suggestions
+	if !slices.ContainsFunc(likely, func(s api.SuggestionView) bool { return string(s.Lead) == dana && len(s.Reasons) == 1 }) {
+		t.Errorf("suggested: %+v", likely)
+	}
+	if none := read[api.FailureDetailView](c.get(forged).is(200)).Suggestions; none == nil || len(none) != 0 {
+		t.Errorf("suggested for what is about no booking: %+v", none)
 	}
 
 	act := read[handoff.Act](c.post(stray+"/resolutions", `{"remedy":"attach","lead":"`+dana+`","note":"She rang"}`).is(201))
@@ -226,9 +233,9 @@ func TestResolutions(t *testing.T) {
 	north.post(still+"/resolutions", `{"remedy":"dismiss"}`).problem(404, "not-found")
 }
 
-func detailOf(c *client, path string) store.FailureDetail {
+func detailOf(c *client, path string) api.FailureDetailView {
 	c.t.Helper()
-	return read[store.FailureDetail](c.get(path).is(200))
+	return read[api.FailureDetailView](c.get(path).is(200))
 }
 
 // Several failures are dismissed at once, by their IDs or all of a reason that came
@@ -258,35 +265,40 @@ func TestResolutionOfMany(t *testing.T) {
 		return string(read[failures](c.get("/failures?uid=" + uid).is(200)).Items[0].ID)
 	}
 	theirs := string(read[failures](north.get("/failures")).Items[0].ID)
-	until := `"until":"` + looked.Format(time.RFC3339Nano) + `"`
+	b.must(b.db.SiteFails(t.Context(), "acme", store.SweepSubject, handoff.SweepFailing, ""))
+	healing := strings.TrimPrefix(c.waiting(handoff.SweepFailing), "/failures/")
+	seen := `"seen":"` + looked.Format(time.RFC3339Nano) + `"`
 	for body, says := range map[string]string{
-		`{"remedy":"dismiss"}`:                                                        `"#"`,
-		`{"remedy":"dismiss","failures":[]}`:                                          `"#"`,
-		`{"remedy":"attach","failures":["` + id("stray") + `"]}`:                      "#/remedy",
-		`{"failures":["` + id("stray") + `"]}`:                                        "#/remedy",
-		`{"remedy":"dismiss","failures":["x"]}`:                                       "#/failures/0",
-		`{"remedy":"dismiss","failures":["` + id("stray") + `"],` + until + `}`:       "#/until",
-		`{"remedy":"dismiss","reason":"no_reference"}`:                                "#/until",
-		`{"remedy":"dismiss","reason":"no_reference","failures":["x"],` + until + `}`: `"#"`,
-		`{"remedy":"dismiss","failures":["` + id("stray") + `"],"note":"\u0007"}`:     "#/note",
+		`{"remedy":"dismiss"}`:                                                       `"#"`,
+		`{"remedy":"dismiss","failures":[]}`:                                         `"#"`,
+		`{"remedy":"attach","failures":["` + id("stray") + `"]}`:                     "#/remedy",
+		`{"failures":["` + id("stray") + `"]}`:                                       "#/remedy",
+		`{"remedy":"dismiss","failures":["x"]}`:                                      "#/failures/0",
+		`{"remedy":"dismiss","failures":["` + id("stray") + `"],` + seen + `}`:       "#/seen",
+		`{"remedy":"dismiss","reason":"no_reference"}`:                               "#/seen",
+		`{"remedy":"dismiss","reason":"no_reference","failures":["x"],` + seen + `}`: `"#"`,
+		`{"remedy":"dismiss","failures":["` + id("stray") + `"],"note":"\u0007"}`:    "#/note",
+		`{"remedy":"dismiss","reason":"none",` + seen + `}`:                          "#/reason",
+		`{"remedy":"dismiss","failures":["` + healing + `"]}`:                        `"#"`,
 	} {
 		c.post(many, body).problem(422, "invalid", says)
 	}
+	c.post(many, `{"remedy":"dismiss","reason":"no_reference","seen":"today"}`).problem(400, "invalid-body")
 	c.post(many, `{"remedy":"dismiss","failures":["`+id("stray")+`","`+theirs+`"]}`).problem(404, "not-found")
 	c.post("/sites/north/resolutions", `{"remedy":"dismiss","failures":["`+theirs+`"]}`).problem(404, "not-found")
-	north.post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(404, "not-found")
+	north.post(many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`}`).problem(404, "not-found")
 	if got := open(c); !slices.Equal(got, all) || len(open(north)) != 1 {
 		t.Fatalf("after what was refused there wait %v, and %v", got, open(north))
 	}
 
-	by := read[handoff.Act](c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+until+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201))
+	by := read[handoff.Act](c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201))
 	if got := open(c); !slices.Equal(got, []string{"later"}) || by.Action != "failure.dismiss" || by.Detail != "4 of no_reference" {
 		t.Errorf("there wait %v; %+v", got, by)
 	}
-	if again := c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+until+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201); again.header.Get("Idempotency-Replayed") != "true" {
+	if again := c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201); again.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("sent again it was done again")
 	}
-	c.post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(404, "not-found") // none is left
+	c.post(many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`}`).problem(404, "not-found") // none is left
 	if r := read[store.Resolution](c.get(many + "/" + by.Subject).is(200)); r.Failures != 4 || r.Note != "a fair" || r.UndoneAt != nil {
 		t.Errorf("resolution %+v", r)
 	}
@@ -304,7 +316,11 @@ func TestResolutionOfMany(t *testing.T) {
 	if got := open(c); !slices.Equal(got, []string{"more1", "more2", "stray"}) {
 		t.Errorf("there wait %v", got)
 	}
-	c.client("acme", handoff.FailuresRead).post(many, `{"remedy":"dismiss","reason":"no_reference",`+until+`}`).problem(403, "insufficient-scope")
+	last := read[handoff.Act](c.post(many, `{"remedy":"dismiss","reason":"signature_wrong","seen":"2100-01-01T00:00:00Z"}`).is(201))
+	if r := read[store.Resolution](c.get(many + "/" + last.Subject).is(200)); r.Failures != 1 || last.Detail != "1 of signature_wrong" {
+		t.Errorf("all of a reason, which is one: %+v, %+v", last, r)
+	}
+	c.client("acme", handoff.FailuresRead).post(many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`}`).problem(403, "insufficient-scope")
 }
 
 // settledID is the ID of a failure of a booking that was settled.
