@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"handoff"
 )
@@ -87,6 +88,32 @@ type errorPage struct {
 	frame
 	What, Do string
 	SignIn   bool
+	Back     string // address of the page to go on from
+	To       string // its name, after "To"
+}
+
+// notDone is the title where an error has words of its own.
+const notDone = "Not done"
+
+// backFrom is the page on which what was posted stands, to decide again: an address
+// and its name.
+func backFrom(path string) (address, name string) {
+	for _, page := range []struct{ below, address, name string }{
+		{"/desk/failures", "/desk/failures", "the failures"},
+		{"/desk/resolutions", "/desk/failures", "the failures"},
+		{"/desk/people", "/desk/people", "the people"},
+		{"/desk/account", "/desk/account", "your account"},
+		{"/desk/api-keys", "/desk/api-keys", "the keys"},
+	} {
+		if path == page.below || strings.HasPrefix(path, page.below+"/") {
+			return page.address, page.name
+		}
+	}
+	id, _, _ := strings.Cut(strings.TrimPrefix(path, "/desk/leads/"), "/")
+	if lead, err := handoff.ParseLeadID(id); err == nil {
+		return "/desk/leads/" + string(lead), "the lead"
+	}
+	return "/desk/leads", "the leads"
 }
 
 // fail answers with the page for an error. It never shows the error itself.
@@ -107,9 +134,12 @@ func (d *Desk) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "60")
 	}
 	if words := handoff.WordsOf(err); words != "" {
-		a.title, a.what, a.do = "Not done", words, "Nothing was changed."
+		a.title, a.what, a.do = notDone, words, "Nothing was changed."
 	}
-	page := errorPage{frame: frame{Title: a.title}, What: a.what, Do: a.do, SignIn: a.status == http.StatusUnauthorized}
+	page := errorPage{frame: frame{Title: a.title}, What: a.what, Do: a.do, SignIn: a.status == http.StatusUnauthorized, Back: "/desk/leads", To: "the leads"}
+	if a.status == http.StatusConflict || a.title == notDone {
+		page.Back, page.To = backFrom(r.URL.Path)
+	}
 	if err := d.render(w, a.status, "error", page); err != nil {
 		d.Log.Error("desk: the error page", "err", err)
 	}

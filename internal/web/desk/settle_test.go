@@ -95,8 +95,8 @@ func TestAttachingABooking(t *testing.T) {
 	if l := b.read(s.Lead); l.Stage != "new" || b.waitsFor() != "no_reference" {
 		t.Errorf("taken back: %s, %s", l.Stage, b.waitsFor())
 	}
-	if got := v.post(undo[1], url.Values{"site": {"brightwater"}}); got.status != 409 {
-		t.Errorf("taken back twice: %d", got.status)
+	if got := v.post(undo[1], url.Values{"site": {"brightwater"}}); got.status != 409 || !strings.Contains(got.body, `href="/desk/failures">To the failures`) {
+		t.Errorf("taken back twice: %d, %s", got.status, got.body)
 	}
 	// By the address of the lead's page, and by who may not.
 	if got := b.as(handoff.RoleViewer).post(path+"/resolutions", url.Values{"remedy": {"dismiss"}}); got.status != 403 || b.waitsFor() == "" {

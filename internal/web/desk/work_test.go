@@ -44,7 +44,7 @@ func TestStageIsSetAndUndone(t *testing.T) {
 	if p.status != 409 {
 		t.Errorf("from a stage that was left: %d", p.status)
 	}
-	contains(t, p.body, "Somebody was before you")
+	contains(t, p.body, "Somebody was before you", `href="`+path+`">To the lead<`)
 	page := v.page(path)
 	contains(t, page, email+" set the stage", `<button data-undo>Undo: back to New</button>`, `<option value="contacted" selected>`, "By its bookings it would be “New”")
 	cause := undoCause.FindStringSubmatch(page)
