@@ -63,8 +63,14 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			ruled[w.subject] = rule
 			continue
 		}
-		if tie.Reason == "" || open[w] {
+		if tie.Reason == "" {
+			continue
+		}
+		if open[w] {
 			delete(open, w)
+			if err := cameAgain(ctx, tx, w); err != nil {
+				return err
+			}
 			continue
 		}
 		if dismissed[key] != "" {
@@ -89,6 +95,19 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			stamp{at}, by(w.subject), site, w.subject, w.reason); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// cameAgain notes when Cal.com told of a booking last whose failure is open: who saw it
+// before has not seen all of it.
+func cameAgain(ctx context.Context, tx *txn, w waiting) error {
+	last := `(SELECT max(d.last_at) FROM deliveries d WHERE d.site = failures.site AND d.verified AND d.digest IN (` +
+		deliveriesOf("failures.site", "failures.uid", "failures.seat") + `))`
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE failures SET last_at = `+last+` WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL AND last_at < `+last,
+		w.site, w.subject, w.reason); err != nil {
+		return fmt.Errorf("failure: %w", err)
 	}
 	return nil
 }

@@ -284,6 +284,38 @@ func TestDismissAllOrNone(t *testing.T) {
 	})
 }
 
+// What Cal.com tells later of a booking whose failure waits, who saw it before has not
+// seen: it is not dismissed with the others.
+func TestLaterEventOfAWaitingBooking(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		h.keep(h.event("e1", "u", handoff.Accepted, ""), "d1")
+		h.work()
+		first := h.waits()
+		h.pass(time.Minute)
+		seen := h.now()
+		h.pass(time.Minute)
+		h.keep(h.event("e2", "u", handoff.Cancelled, ""), "d2")
+		h.work()
+		if f := h.waits(); f.ID != first.ID || f.Deliveries != 2 || !f.ReceivedAt.Equal(first.ReceivedAt) || !f.LastAt.After(seen) {
+			t.Errorf("%+v, was %+v", f, first)
+		}
+		if _, err := h.DismissAll(ctx, ann, site, handoff.NoReference, seen, ""); !errors.Is(err, handoff.ErrNotFound) {
+			t.Error(err)
+		}
+		last := h.waits().LastAt
+		h.pass(time.Minute)
+		h.must(second(h.Dismiss(ctx, ann, site, []handoff.FailureID{first.ID}, "")))
+		f, err := h.Failure(ctx, nil, first.ID)
+		h.must(err)
+		h.must(h.Undo(ctx, ann, site, f.Resolution.ID))
+		h.work()
+		if f := h.waits(); !f.LastAt.Equal(last) {
+			t.Errorf("came last %s, was %s: nothing came", f.LastAt, last)
+		}
+	})
+}
+
 // Two who settle one failure at once: one does, the other is told, nothing is doubled.
 func TestTwoSettleAtOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, h *harness) {
