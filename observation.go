@@ -125,6 +125,8 @@ type Observation struct {
 	Carried []Carried `json:"carried,omitempty"` // references found, judged on arrival
 	Lead    LeadID    `json:"lead,omitempty"`    // the operator's decision; empty from other sources
 
+	By string `json:"by,omitempty"` // who decided, as the audit log has it; empty from other sources, and where it was not kept
+
 	// Withdraws is the ID of an earlier decision about the same booking that its operator
 	// took back; from then on it is as if it had never been made.
 	Withdraws string `json:"withdraws,omitempty"`

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -187,7 +188,11 @@ func causeOf(s handoff.Standing, fresh []*handoff.Observation) (id, note string)
 func plainWords(o *handoff.Observation) string {
 	switch o.Source {
 	case handoff.FromOperator:
-		return "an operator's decision"
+		by := cmp.Or(o.By, "an operator")
+		if o.Withdraws != "" {
+			return by + " took back whose the booking is"
+		}
+		return by + " decided whose the booking is"
 	case handoff.FromAPI:
 		return "Cal.com's answer when asked"
 	}

@@ -84,7 +84,7 @@ func (db *DB) Attach(ctx context.Context, by handoff.Actor, site string, id hand
 			return fmt.Errorf("lead %s: %w", lead, ErrNoLead)
 		}
 		r.decision = newID("dec")
-		return db.decide(ctx, tx, handoff.Observation{ID: r.decision, Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Lead: lead})
+		return db.decide(ctx, tx, handoff.Observation{ID: r.decision, Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Lead: lead, By: by.Name})
 	})
 	return r, err
 }
@@ -276,7 +276,7 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 			return err
 		}
 		if r.decision != "" {
-			if err := db.decide(ctx, tx, handoff.Observation{ID: newID("dec"), Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Withdraws: r.decision}); err != nil {
+			if err := db.decide(ctx, tx, handoff.Observation{ID: newID("dec"), Site: site, UID: of[0].key.UID, Seat: of[0].key.Seat, Withdraws: r.decision, By: by.Name}); err != nil {
 				return err
 			}
 		}

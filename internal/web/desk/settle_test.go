@@ -79,6 +79,12 @@ func TestAttachingABooking(t *testing.T) {
 	lacks(t, page, "Settle it")
 	lacks(t, b.as(handoff.RoleViewer).page(path), "Undo")
 
+	lead := b.as(handoff.RoleViewer).page("/desk/leads/" + string(s.Lead))
+	contains(t, lead, "decided that the booking is this lead’s", "operator")
+	if n := strings.Count(lead, "Cal.com says"); n != 1 { // not of what a person decided
+		t.Errorf("Cal.com said %d things", n)
+	}
+
 	// Who comes second is told who was first, and nothing is applied twice.
 	got := b.as(handoff.RoleOwner).post(path+"/resolutions", url.Values{"remedy": {"dismiss"}})
 	if got.status != 409 || !strings.Contains(got.body, "was before you") || !strings.Contains(got.body, "tied to a lead by") || len(b.read(s.Lead).History) != 2 {

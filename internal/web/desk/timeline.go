@@ -117,7 +117,7 @@ func factItem(site Site, lead handoff.LeadID, f store.Fact) timelineItem {
 		Kind: "fact", Anchor: anchor("fact", f.ID), At: f.ReceivedAt, Heard: clock(f.ReceivedAt, site), Code: f.Trigger,
 		Title: factTitle(f, lead), Detail: factDetail(site, f.Observation),
 	}
-	if !f.At.IsZero() {
+	if !f.At.IsZero() && f.Source != handoff.FromOperator {
 		item.Said = clock(f.At, site)
 		if f.At.In(site.zone).Format(time.DateOnly) != f.ReceivedAt.In(site.zone).Format(time.DateOnly) {
 			item.Said.Text = f.At.In(site.zone).Format("2 Jan 2006, 15:04:05")
@@ -150,11 +150,14 @@ var triggerWords = map[string]string{
 }
 
 func factTitle(f store.Fact, lead handoff.LeadID) string {
+	by := cmp.Or(visible(f.By), "An operator")
 	switch {
+	case f.Source == handoff.FromOperator && f.Withdraws != "":
+		return by + " took back whose the booking is"
 	case f.Source == handoff.FromOperator && f.Lead == lead:
-		return "An operator decided that the booking is this lead’s"
+		return by + " decided that the booking is this lead’s"
 	case f.Source == handoff.FromOperator:
-		return "An operator decided whose the booking is"
+		return by + " decided whose the booking is"
 	case f.Source == handoff.FromAPI:
 		return "Cal.com’s answer when asked"
 	case f.Status == handoff.RescheduleRequested:
