@@ -15,6 +15,9 @@ type Tie struct {
 	// Reason is why the booking waits for a person: always set when unmatched,
 	// and beside a Lead when a later reference names another lead's submission.
 	Reason Reason
+
+	// Chain tells which bookings are one chain: it is the first of their keys.
+	Chain BookingKey
 }
 
 // TieBy is what tied a booking to a lead.
@@ -61,6 +64,7 @@ func Match(observations []Observation, known map[SubmissionID]LeadID) map[Bookin
 	out := make(map[BookingKey]Tie, len(m.heard))
 	for _, chain := range m.chains() {
 		tie := m.tie(chain)
+		tie.Chain = chain[0]
 		for _, key := range chain {
 			out[key] = tie
 		}

@@ -29,7 +29,7 @@ func TestMatch(t *testing.T) {
 		{
 			"one body, two leads: metadata's, and a person confirms",
 			[]Observation{obs("1", "u", 1, Accepted, answers(subB), carries(subA))},
-			ties{keyU: {leadA, ByReference, "1", OtherLead}},
+			ties{keyU: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}},
 		},
 		{"metadata forged, booking question good", []Observation{obs("1", "u", 1, Accepted, forged, answers(subA))}, ties{keyU: tied(leadA, "1")}},
 
@@ -114,24 +114,24 @@ func TestMatch(t *testing.T) {
 		{
 			"a later reference of another lead",
 			[]Observation{obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB))},
-			ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}},
+			ties{keyU: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}, keyV: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}},
 		},
 		{
 			"the lower sequence is first, whatever the time",
 			[]Observation{obs("1", "u", 9, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB))},
-			ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}},
+			ties{keyU: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}, keyV: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}},
 		},
 		{"what replaced what comes before sequence and time", []Observation{ // the first webhook was lost, and Cal.com was asked later
 			obs("1", "u", 9, Cancelled, carries(subA)), obs("2", "v", 2, Accepted, after("u"), carries(subB)), obs("3", "w", 1, Accepted, after("v"), carries(subC)),
-		}, ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}, keyW: {leadA, ByReference, "1", OtherLead}}},
+		}, ties{keyU: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}, keyV: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}, keyW: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}}},
 		{
 			"at one sequence the earlier time is first",
 			[]Observation{obs("1", "u", 2, Accepted, carries(subB)), obs("2", "u", 1, Accepted, carries(subA))},
-			ties{keyU: {leadA, ByReference, "2", OtherLead}},
+			ties{keyU: {Lead: leadA, By: ByReference, From: "2", Reason: OtherLead}},
 		},
 		{"at one sequence and time the digest decides", []Observation{
 			{ID: "1", UID: "u", Digest: "b", Carried: []Carried{{InMetadata, Valid, subB}}}, {ID: "2", UID: "u", Digest: "a", Carried: []Carried{{InMetadata, Valid, subA}}},
-		}, ties{keyU: {leadA, ByReference, "2", OtherLead}}},
+		}, ties{keyU: {Lead: leadA, By: ByReference, From: "2", Reason: OtherLead}}},
 		{
 			"a later reference of the same lead",
 			[]Observation{obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subA))},
@@ -164,7 +164,7 @@ func TestMatch(t *testing.T) {
 		}, ties{keyU: decided(leadB, "4")}},
 		{"the reference counts again, and the quarrel is there again", []Observation{
 			obs("1", "u", 1, Accepted, carries(subA)), obs("2", "v", 2, Accepted, after("u"), sequence(1), carries(subB)), obs("3", "v", 3, "", decides(leadB)), obs("4", "v", 4, "", takesBack("3")),
-		}, ties{keyU: {leadA, ByReference, "1", OtherLead}, keyV: {leadA, ByReference, "1", OtherLead}}},
+		}, ties{keyU: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}, keyV: {Lead: leadA, By: ByReference, From: "1", Reason: OtherLead}}},
 		{"nothing but a person takes a decision back", []Observation{
 			obs("1", "u", 1, Accepted), obs("2", "u", 2, "", decides(leadB)), obs("3", "u", 3, "", func(o *Observation) { o.Withdraws = "2" }),
 		}, ties{keyU: decided(leadB, "2")}},
@@ -257,8 +257,33 @@ func TestMatch(t *testing.T) {
 			ties{keyX: tied(leadA, "x"), keyY: decided(leadB, "3")},
 		},
 	} {
-		if got := Match(row.of, leads); !reflect.DeepEqual(got, row.want) {
+		got := Match(row.of, leads)
+		for key, tie := range got {
+			tie.Chain = BookingKey{} // TestChainsOfTies
+			got[key] = tie
+		}
+		if !reflect.DeepEqual(got, row.want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", row.name, got, row.want)
+		}
+	}
+}
+
+// Bookings of one chain, and no others, have the same chain in their ties.
+func TestChainsOfTies(t *testing.T) {
+	ties := Match([]Observation{
+		{ID: "1", UID: "u1"},
+		{ID: "2", UID: "u2", Predecessor: "u1"},
+		{ID: "3", UID: "u0", Predecessor: "u2"},
+		{ID: "4", UID: "other"},
+		{ID: "5", UID: "seated", Seat: "a"},
+		{ID: "6", UID: "seated", Seat: "b"},
+	}, nil)
+	for key, want := range map[BookingKey]BookingKey{
+		{UID: "u0"}: {UID: "u0"}, {UID: "u1"}: {UID: "u0"}, {UID: "u2"}: {UID: "u0"}, {UID: "other"}: {UID: "other"},
+		{UID: "seated", Seat: "a"}: {UID: "seated", Seat: "a"}, {UID: "seated", Seat: "b"}: {UID: "seated", Seat: "b"},
+	} {
+		if got := ties[key].Chain; got != want {
+			t.Errorf("%v is of the chain %v, want %v", key, got, want)
 		}
 	}
 }

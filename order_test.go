@@ -688,7 +688,7 @@ func (c *calendar) check(t *rapid.T, when string, got outcome) {
 		if b.Status != want && !(want == RescheduleRequested && b.Status == Cancelled) {
 			t.Fatalf("%s: %s is %q, in truth %q\n%+v", when, r.uid, b.Status, want, c.said)
 		}
-		if b.NoShow != r.noShow || b.Ended != r.over || tie != (Tie{Lead: r.lead, By: ByReference, From: tie.From}) {
+		if b.NoShow != r.noShow || b.Ended != r.over || tie != (Tie{Lead: r.lead, By: ByReference, From: tie.From, Chain: tie.Chain}) {
 			t.Fatalf("%s: %#v of %+v, in truth %+v\n%+v", when, b, tie, *r, c.said)
 		}
 	}

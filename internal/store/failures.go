@@ -40,8 +40,8 @@ func (db *DB) openFailure(ctx context.Context, tx *txn, f failure) error {
 
 // bookingFailures makes the open failures about bookings agree with what was
 // derived: ties that wait for a person are open, and all others of these uids are
-// settled, also those of bookings that a rule ignores, and what a person dismissed does
-// not come back. A failure of this kind is
+// settled, also those of bookings that a rule ignores, and what a person dismissed, of the
+// booking or of one of its chain, does not come back. A failure of this kind is
 // derived like everything else, so a fact that comes later settles it.
 func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, dismissed map[handoff.BookingKey]handoff.Reason, at time.Time) error {
 	open := map[waiting]bool{}
@@ -57,6 +57,7 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		return fmt.Errorf("failures: %w", err)
 	}
 	ruled := map[string]string{} // what is ignored → its rule
+	with := map[string]bool{}    // what is dismissed with another booking of its chain
 	for key, tie := range ties {
 		w := waiting{site, "booking/" + key.String(), tie.Reason}
 		if rule := ignored[key]; rule != "" {
@@ -66,14 +67,15 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		if tie.Reason == "" {
 			continue
 		}
+		if dismissed[key] != "" {
+			with[w.subject] = true
+			continue
+		}
 		if open[w] {
 			delete(open, w)
 			if err := cameAgain(ctx, tx, w); err != nil {
 				return err
 			}
-			continue
-		}
-		if dismissed[key] != "" {
 			continue
 		}
 		if err := db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
@@ -85,6 +87,9 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	by := func(subject string) string {
 		if rule := ruled[subject]; rule != "" {
 			return "the rule “" + rule + "” says that it needs nobody"
+		}
+		if with[subject] {
+			return "dismissed with another booking of its chain"
 		}
 		return "a later fact settled it"
 	}

@@ -250,9 +250,11 @@ func (r *reconciliation) derive(ctx context.Context) error {
 	return nil
 }
 
-// readDismissed finds what people said needs nobody, of what would wait now.
+// readDismissed finds what people said needs nobody, of what would wait now. Of a booking
+// that belongs to no lead it is said for those that it replaced, or that replaced it, as well.
 func (r *reconciliation) readDismissed(ctx context.Context) error {
 	r.dismissed = map[handoff.BookingKey]handoff.Reason{}
+	chains := map[handoff.BookingKey]bool{}
 	err := many(ctx, r.tx, `SELECT uid, seat, reason FROM failures WHERE site = $1 AND remedy = 'dismiss' AND uid <> '' AND uid IN?`,
 		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
 			var key handoff.BookingKey
@@ -260,11 +262,19 @@ func (r *reconciliation) readDismissed(ctx context.Context) error {
 			err := rows.Scan(&key.UID, &key.Seat, &reason)
 			if tie := r.ties[key]; reason != "" && tie.Reason == reason {
 				r.dismissed[key] = reason
+				if tie.Lead == "" {
+					chains[tie.Chain] = true
+				}
 			}
 			return err
 		})
 	if err != nil {
 		return fmt.Errorf("failures: %w", err)
+	}
+	for key, tie := range r.ties {
+		if chains[tie.Chain] { // whose bookings all wait for the same reason
+			r.dismissed[key] = tie.Reason
+		}
 	}
 	return nil
 }

@@ -50,6 +50,89 @@ func (h *harness) done(subject string) (out []string) {
 	return out
 }
 
+// A booking that replaced another is the same call: who says of one that it needs nobody
+// has said it of the whole chain, also of what replaces it later; until another reason
+// comes, or it is taken back.
+func TestDismissingAChain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		follow := func(uid, replaced string, o func(*handoff.Observation)) {
+			t.Helper()
+			e := h.event("evt_"+uid, uid, handoff.Accepted, "")
+			if e.Observation.Predecessor = replaced; o != nil {
+				o(e.Observation)
+			}
+			h.keep(e, uid)
+			h.work()
+		}
+		open := func() string {
+			t.Helper()
+			var out []string
+			for _, f := range h.waiting() {
+				out = append(out, f.UID+" "+string(f.Reason))
+			}
+			slices.Sort(out)
+			return strings.Join(out, ", ")
+		}
+		id := func(uid string) handoff.FailureID {
+			t.Helper()
+			list, err := h.Failures(ctx, store.FailureFilter{UID: uid})
+			h.must(err)
+			return list[0].ID
+		}
+		follow("u1", "", nil)
+		follow("u2", "u1", nil)
+		follow("other", "", nil)
+		first := id("u1")
+		r, err := h.Dismiss(ctx, ann, site, []handoff.FailureID{id("u2")}, "a friend")
+		h.must(err)
+		h.work()
+		if got := open(); got != "other no_reference" || r.Failures != 1 {
+			t.Errorf("there waits %q; %+v", got, r)
+		}
+		if f, err := h.Failure(ctx, nil, first); err != nil || f.SettledBy != "dismissed with another booking of its chain" {
+			t.Errorf("%+v, %v", f, err)
+		}
+		follow("u3", "u2", nil)
+		if got := open(); got != "other no_reference" {
+			t.Errorf("moved once more, and there waits %q", got)
+		}
+		h.must(h.Undo(ctx, ann, site, r.ID))
+		h.work()
+		if got := open(); got != "other no_reference, u1 no_reference, u2 no_reference, u3 no_reference" {
+			t.Errorf("taken back, and there waits %q", got)
+		}
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{id("u1")}, "")
+		h.must(err)
+		h.work()
+		if got := open(); got != "other no_reference" {
+			t.Errorf("of the first one said, and there waits %q", got)
+		}
+		follow("u4", "u3", func(o *handoff.Observation) {
+			o.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Forged}}
+		})
+		if got := open(); !strings.Contains(got, "u4 reference_forged") {
+			t.Errorf("of another reason there waits %q", got)
+		}
+
+		// Of a chain that has a lead, each of the others that are named waits for itself.
+		lead, rival := h.submit("f", "Dana"), h.submit("g", "Omar")
+		carry := func(s handoff.Submission) func(*handoff.Observation) {
+			return func(o *handoff.Observation) {
+				o.Carried = []handoff.Carried{{From: handoff.InMetadata, Verdict: handoff.Valid, Submission: s.ID}}
+			}
+		}
+		follow("w1", "", carry(lead))
+		follow("w2", "w1", carry(rival))
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{id("w1")}, "")
+		h.must(err)
+		h.work()
+		if got := open(); !strings.Contains(got, "w2 booking_of_another_lead") || strings.Contains(got, "w1") {
+			t.Errorf("of a chain with a lead there waits %q", got)
+		}
+	})
+}
+
 // A booking is tied to the lead that somebody named, with all of its chain, and the
 // lead moves, once. Taken back, all is as it was.
 func TestAttach(t *testing.T) {
