@@ -42,7 +42,7 @@ type AuditFilter struct {
 	Sites   []string
 	Actor   string    // empty: all
 	Action  string    // empty: all
-	Subject string    // empty: all
+	Subject string    // empty: all; of a failure, also what was done about several with it
 	Since   time.Time // zero: from the first one
 	Limit   int       // 0: 100
 	Before  string    // continues a list: the ID of its last row
@@ -85,7 +85,7 @@ func (db *DB) auditWhere(ctx context.Context, f AuditFilter, column, value strin
 		add(column+` = $%d`, value)
 	}
 	if f.Subject != "" {
-		add(`subject = $%d AND subject <> ''`, f.Subject)
+		add(`subject <> '' AND subject IN (SELECT $%[1]d UNION ALL SELECT resolution FROM resolved WHERE failure = $%[1]d)`, f.Subject)
 	}
 	if f.Actor != "" {
 		add(`actor = $%d`, f.Actor)

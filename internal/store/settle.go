@@ -181,9 +181,12 @@ func (db *DB) writeResolution(ctx context.Context, tx *txn, by handoff.Actor, r 
 		r.Site, r.ID, r.Remedy, r.Lead, r.decision, r.Note, r.By, stamp{r.At}); err != nil {
 		return fmt.Errorf("resolution: %w", err)
 	}
-	var ids [][]any
+	var ids, rows [][]any
 	for _, h := range of {
-		ids = append(ids, []any{h.id})
+		ids, rows = append(ids, []any{h.id}), append(rows, []any{h.id, r.ID})
+	}
+	if err := many(ctx, tx, `INSERT INTO resolved (failure, resolution) VALUES?`, nil, rows, nil); err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	if err := many(ctx, tx, `UPDATE failures SET settled_at = $2, settled_by = $3, resolution = $4, remedy = $5 WHERE site = $1 AND id IN?`,
 		[]any{r.Site, stamp{r.At}, r.words(), r.ID, r.Remedy}, ids, nil); err != nil {

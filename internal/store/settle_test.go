@@ -347,6 +347,12 @@ func TestDismissAllOrNone(t *testing.T) {
 			t.Errorf("%+v, %v", acts, err)
 		}
 		h.must(h.Undo(ctx, ann, site, both.ID))
+		// Each of them remembers both, also now that it waits again.
+		for _, id := range mixed {
+			if got := h.done(string(id)); !slices.Equal(got, []string{"ann@example.com failure.undo", "ann@example.com failure.dismiss"}) {
+				t.Errorf("of one of several the log says %v", got)
+			}
+		}
 		h.must(second(h.DismissAll(ctx, ann, site, handoff.SignatureMissing, h.now(), "")))
 		// One of them comes again and waits; the other returns with the undo, and only it.
 		var gone []handoff.FailureID

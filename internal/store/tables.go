@@ -35,6 +35,7 @@ var tables = []table{
 	{"views", []string{"email", "name"}},
 	{"audit", []string{"id"}},
 	{"resolutions", []string{"site", "id"}},
+	{"resolved", []string{"failure", "resolution"}},
 	{"tallies", []string{"site", "kind", "at", "service", "source"}},
 	{"signs", []string{"site", "sign"}},
 	{"shapes", []string{"site", "trigger_name", "path"}},

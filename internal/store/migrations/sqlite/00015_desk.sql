@@ -7,4 +7,12 @@ ALTER TABLE users ADD COLUMN zone TEXT NOT NULL DEFAULT '';
 DROP INDEX failures_of_booking;
 CREATE INDEX failures_of_booking ON failures (site, uid) WHERE uid <> '';
 
+-- Which failures a resolution settled: also those that wait again since it was undone.
+CREATE TABLE resolved (
+  failure    TEXT NOT NULL,
+  resolution TEXT NOT NULL,
+  PRIMARY KEY (failure, resolution)
+) STRICT, WITHOUT ROWID;
+INSERT INTO resolved SELECT id, resolution FROM failures WHERE resolution <> '';
+
 -- There is no way back: a copy from before is one.
