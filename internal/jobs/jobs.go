@@ -64,6 +64,7 @@ func (r *Runner) Run(ctx context.Context) {
 	wg.Go(func() { r.watchCalendars(ctx) })
 	wg.Go(func() { r.watchShapes(ctx) })
 	wg.Go(func() { r.keepTallies(ctx) })
+	wg.Go(func() { r.purge(ctx) })
 	wg.Go(func() {
 		r.startTelling(ctx)
 		r.loop(ctx, store.KindTell)
