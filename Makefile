@@ -24,11 +24,14 @@ lint: ## formatting, vet, staticcheck
 fmt: ## format the code
 	@$(TOOL) gofumpt -w $$(git ls-files '*.go')
 
+# More than Go's ten minutes for one package: a machine that others use needs them.
+LIMIT = -timeout 20m
+
 unit: ## all tests
-	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test $(LIMIT) ./...
 
 race: ## the tests of concurrent packages again, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -short $(RACY)
+	CGO_ENABLED=1 $(GO) test $(LIMIT) -race -short $(RACY)
 
 fuzz: ## each fuzz target for a minute
 	@./scripts/fuzz.sh
