@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,30 +32,15 @@ const (
 	Rescheduled         Status = "rescheduled"          // replaced by a booking with another uid
 )
 
+// Statuses are all that there are, in the order of their rank.
+var Statuses = []Status{"", AwaitingPayment, Requested, Accepted, Cancelled, Rejected, RescheduleRequested, Rescheduled}
+
 // rank orders the statuses. Cal.com never revives a uid, so the highest status
 // heard is the true one in whatever order it was heard. The three ends of a
 // booking exclude one another at Cal.com; where two are heard all the same, the
 // one that says more wins (a host's wish for another time arrives as a
 // cancellation, and Cal.com's API shows it as one).
-func (s Status) rank() int {
-	switch s {
-	case AwaitingPayment:
-		return 1
-	case Requested:
-		return 2
-	case Accepted:
-		return 3
-	case Cancelled:
-		return 4
-	case Rejected:
-		return 5
-	case RescheduleRequested:
-		return 6
-	case Rescheduled:
-		return 7
-	}
-	return 0
-}
+func (s Status) rank() int { return max(0, slices.Index(Statuses, s)) }
 
 // Live reports whether the booking may still take place.
 func (s Status) Live() bool { return s == AwaitingPayment || s == Requested || s == Accepted }

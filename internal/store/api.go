@@ -50,33 +50,6 @@ func (db *DB) Health(ctx context.Context, site string) (h Health, err error) {
 	return h, err
 }
 
-// A KeptBooking is a booking with what became of it.
-type KeptBooking struct {
-	handoff.Booking
-	Lead    handoff.LeadID // empty: tied to none
-	Ignored string         // the rule by which it needs nobody; empty: none
-}
-
-// Booking reads a booking of a site, of a seated one each seat. The error is ErrNotFound
-// if nothing is known of it.
-func (db *DB) Booking(ctx context.Context, site, uid string) ([]KeptBooking, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT doc, lead_id, ignored FROM bookings WHERE site = $1 AND uid = $2 ORDER BY seat`, site, uid)
-	out, err := collect(rows, err, func(r *sql.Rows) (b KeptBooking, err error) {
-		var doc string
-		if err := r.Scan(&doc, opt(&b.Lead), &b.Ignored); err != nil {
-			return b, err
-		}
-		return b, decodeDoc(doc, &b.Booking)
-	})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("booking %s: %w", uid, handoff.ErrNotFound)
-	}
-	return out, nil
-}
-
 // SiteOfLead finds which of some sites has a lead. The error is ErrNotFound if none has.
 func (db *DB) SiteOfLead(ctx context.Context, sites []string, id handoff.LeadID) (string, error) {
 	for _, site := range sites {

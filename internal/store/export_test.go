@@ -158,6 +158,24 @@ func (db *DB) Plan(ctx context.Context, site string, f LeadFilter) (string, erro
 		return "", err
 	}
 	query, args := listQuery(site, f, terms, way)
+	return db.planOf(ctx, query, args)
+}
+
+// BookingsPlans are how the engine reads the parts of a list of one site's bookings.
+func (db *DB) BookingsPlans(ctx context.Context, site string, f BookingFilter) (plans []string, err error) {
+	for _, part := range f.parts() {
+		query, args := bookingsQuery(site, f, part, f.Limit)
+		plan, err := db.planOf(ctx, query, args)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, plan)
+	}
+	return plans, nil
+}
+
+// planOf is how the engine runs a query.
+func (db *DB) planOf(ctx context.Context, query string, args []any) (string, error) {
 	explain := "EXPLAIN QUERY PLAN "
 	if db.engine.name == postgres.name {
 		explain = "EXPLAIN "

@@ -15,4 +15,8 @@ CREATE TABLE resolved (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO resolved SELECT id, resolution FROM failures WHERE resolution <> '';
 
+-- A list of bookings is merged from those of each status that are tied, and those that
+-- are not, by their start.
+CREATE INDEX bookings_by_start ON bookings (site, status, (CASE WHEN lead_id IS NULL THEN 0 ELSE 1 END), start_at, uid, seat);
+
 -- There is no way back: a copy from before is one.
