@@ -374,28 +374,27 @@ func (db *DB) readFacts(ctx context.Context, d *LeadDetail) error {
 // FactReceived reads a fact about a booking of a lead of some sites (nil: all), and the
 // deliveries that told it, as they were stored. The error is ErrNotFound if there is no
 // such lead, or no such fact about it.
-func (db *DB) FactReceived(ctx context.Context, sites []string, lead handoff.LeadID, fact string) (handoff.Lead, handoff.Observation, []ReceivedView, error) {
-	var o handoff.Observation
+func (db *DB) FactReceived(ctx context.Context, sites []string, lead handoff.LeadID, fact string) (handoff.Lead, Fact, []ReceivedView, error) {
 	d, err := db.Lead(ctx, sites, lead)
 	if err != nil {
-		return d.Lead, o, nil, err
+		return d.Lead, Fact{}, nil, err
 	}
 	i := slices.IndexFunc(d.Facts, func(f Fact) bool { return f.ID == fact })
 	if i < 0 {
-		return d.Lead, o, nil, fmt.Errorf("fact %s: %w", fact, handoff.ErrNotFound)
+		return d.Lead, Fact{}, nil, fmt.Errorf("fact %s: %w", fact, handoff.ErrNotFound)
 	}
-	o = d.Facts[i].Observation
+	f := d.Facts[i]
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+receivedColumns+` FROM deliveries d
 		WHERE d.site = $1 AND d.verified AND d.digest IN (
 			SELECT o.delivery FROM observations o WHERE o.site = $1 AND o.uid = $2 AND o.id = $3
 			UNION SELECT again.digest FROM deliveries again WHERE again.site = $1 AND again.event_id = $3)
-		ORDER BY d.received_at LIMIT 20`, d.Site, o.UID, o.ID)
+		ORDER BY d.received_at LIMIT 20`, d.Site, f.UID, f.ID)
 	found, err := collect(rows, err, scanReceived)
 	if err != nil {
-		return d.Lead, o, nil, unavailable(err)
+		return d.Lead, f, nil, unavailable(err)
 	}
-	return d.Lead, o, found, nil
+	return d.Lead, f, found, nil
 }
 
 const receivedColumns = `d.received_at, d.last_at, d.count, d.trigger_name, d.content_type, d.verified, d.body`

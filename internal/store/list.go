@@ -232,25 +232,48 @@ func (db *DB) withBookings(ctx context.Context, leads []handoff.Lead) ([]LeadSum
 // maxRelated is how many related leads are named.
 const maxRelated = 20
 
+// A RelatedLead is a lead that may be of the same person as another.
+type RelatedLead struct {
+	handoff.Lead
+	Reasons []string // why, the strongest first, in words
+}
+
 // Related lists leads of the same site that have the e-mail address or the telephone
 // number of a lead, the newest first. They are a hint: whose an address is, nobody has
 // proved.
-func (db *DB) Related(ctx context.Context, l handoff.Lead) ([]handoff.Lead, error) {
-	email, number := strings.Join(strings.Fields(fold(l.Email)), ""), handoff.Digits(l.Phone)
-	words := []string{cutBytes(email, maxWord)}
-	if len(number) >= minRelated {
-		words = append(words, tailMark+tailOf(number))
-	}
+func (db *DB) Related(ctx context.Context, l handoff.Lead) ([]RelatedLead, error) {
+	words := relatedBy(l)
 	args := []any{l.Site, l.ID, maxRelated}
 	rows, err := db.read.QueryContext(ctx, `
 		SELECT `+leadColumns+` FROM (SELECT DISTINCT lead_id FROM words WHERE site = $1 AND lead_id <> $2 AND `+oneOf("word", words, &args)+` ORDER BY lead_id DESC LIMIT $3) w
 		CROSS JOIN leads l WHERE l.site = $1 AND l.id = w.lead_id ORDER BY l.created_at DESC, l.id DESC`, args...)
-	out, err := collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
+	out, err := collect(rows, err, func(r *sql.Rows) (o RelatedLead, err error) {
+		o.Lead, err = scanLead(r)
+		for i, w := range relatedBy(o.Lead) {
+			if slices.Contains(words, w) {
+				o.Reasons = append(o.Reasons, relatedReasons[i])
+			}
+		}
+		return o, err
+	})
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	return out, nil
 }
+
+// relatedBy are the words of a lead by which others are related: its e-mail address and,
+// if it has one that is long enough, the end of its telephone number.
+func relatedBy(l handoff.Lead) []string {
+	words := []string{cutBytes(strings.Join(strings.Fields(fold(l.Email)), ""), maxWord)}
+	if number := handoff.Digits(l.Phone); len(number) >= minRelated {
+		words = append(words, tailMark+tailOf(number))
+	}
+	return words
+}
+
+// relatedReasons say what the words of relatedBy are.
+var relatedReasons = []string{"the same e-mail address", "the same phone number"}
 
 // minRelated is how many digits a number has by which leads are related.
 const minRelated = 7

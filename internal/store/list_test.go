@@ -193,7 +193,8 @@ func TestRelated(t *testing.T) {
 		db.person(func(s *handoff.Submission) { s.Name, s.Email, s.Phone = "Other", "dana@example.com.au", "123" })
 		got, err := db.Related(t.Context(), db.lead(id).Lead)
 		db.must(err)
-		if len(got) != 2 || got[0].Name != "Same number" || got[1].Name != "Same address" {
+		if len(got) != 2 || got[0].Name != "Same number" || got[1].Name != "Same address" ||
+			!slices.Equal(got[0].Reasons, []string{"the same phone number"}) || !slices.Equal(got[1].Reasons, []string{"the same e-mail address"}) {
 			t.Errorf("related: %+v", got)
 		}
 	})

@@ -84,7 +84,7 @@ type noteView struct {
 }
 
 // leadPage derives what is shown of a lead.
-func (q reader) leadPage(f frame, l store.LeadDetail, related []handoff.Lead) leadPage {
+func (q reader) leadPage(f frame, l store.LeadDetail, related []store.RelatedLead) leadPage {
 	site, now := q.siteOf(l.Site), q.Now()
 	page := leadPage{
 		frame: f, ID: l.ID, Name: l.Name, Email: l.Email, Phone: l.Phone,
@@ -104,7 +104,7 @@ func (q reader) leadPage(f frame, l store.LeadDetail, related []handoff.Lead) le
 		page.Notes = append(page.Notes, noteView{n.ID, n.Text, n.Author, full(n.At, site.zone), page.Work && (n.Author == q.actor.Name || q.actor.May(handoff.RoleOwner))})
 	}
 	for _, one := range related {
-		page.Related = append(page.Related, q.row(store.LeadSummary{Lead: one}, false))
+		page.Related = append(page.Related, q.row(store.LeadSummary{Lead: one.Lead}, false))
 	}
 	if q.many() {
 		page.Site = site.Name
