@@ -161,6 +161,7 @@ Next:
 type leadsCmd struct {
 	List  leadsListCmd  `cmd:"" help:"List leads, the newest first."`
 	Show  leadsShowCmd  `cmd:"" help:"Show one lead."`
+	Facts leadsFactsCmd `cmd:"" help:"Show what was heard about a lead, or what was received that told one of it."`
 	Stage leadsStageCmd `cmd:"" help:"Move a lead to a stage, or take that back."`
 	Note  leadsNoteCmd  `cmd:"" help:"Write a note about a lead, or delete one."`
 }
@@ -197,7 +198,11 @@ func (c leadsListCmd) Run(e *environment) error {
 		if err != nil {
 			return err
 		}
-		views = append(views, api.ViewLead(d))
+		v, err := viewLead(e, db, d)
+		if err != nil {
+			return err
+		}
+		views = append(views, v)
 	}
 	return app.WriteJSON(e.out, views)
 }
@@ -224,8 +229,12 @@ func (c leadsShowCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
+	v, err := viewLead(e, db, d)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
-		return app.WriteJSON(e.out, api.ViewLead(d))
+		return app.WriteJSON(e.out, v)
 	}
 	fmt.Fprintf(e.out, "%s  %s  %s\n%s <%s> %s\n", d.ID, d.Service, d.Stage, oneLine(d.Name), oneLine(d.Email), oneLine(d.Phone))
 	fmt.Fprintln(e.out, "\nBookings:")
@@ -239,6 +248,12 @@ func (c leadsShowCmd) Run(e *environment) error {
 	fmt.Fprintln(e.out, "\nHistory:")
 	for _, h := range d.History {
 		fmt.Fprintf(e.out, "  %s  %s → %s  %s (%s)\n", when(h.At), dash(string(h.From)), h.To, h.Note, h.Cause)
+	}
+	if len(v.Related) > 0 {
+		fmt.Fprintln(e.out, "\nPerhaps the same person:")
+	}
+	for _, r := range v.Related {
+		fmt.Fprintf(e.out, "  %s: %s\n", r.Lead, strings.Join(r.Reasons, ", "))
 	}
 	return nil
 }

@@ -41,6 +41,64 @@ func (f leadFilter) filter() (store.LeadFilter, error) {
 	return out, err
 }
 
+// viewLead makes the view of a lead, with those that are related.
+func viewLead(e *environment, db *store.DB, d store.LeadDetail) (api.LeadView, error) {
+	related, err := db.Related(e.ctx, d.Lead)
+	if err != nil {
+		return api.LeadView{}, err
+	}
+	return api.ViewLead(d, related), nil
+}
+
+type leadsFactsCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	ID   string `arg:"" help:"The lead's ID."`
+	Fact string `arg:"" optional:"" help:"The ID of a fact: what was received that told it is printed too. The cause of a change in the lead's history is one."`
+}
+
+func (c leadsFactsCmd) Run(e *environment) error {
+	db, d, err := c.lead(e, c.ID)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if c.Fact != "" {
+		return c.one(e, db, d)
+	}
+	return printList(e.out, c.JSON, d.Facts, factHead, factRow, api.ViewFact)
+}
+
+const factHead = "RECEIVED\tSOURCE\tEVENT\tSTATUS\tSTART\tBOOKING\tFACT"
+
+func factRow(f store.Fact) string {
+	event := f.Trigger
+	if f.Source == handoff.FromOperator {
+		event = "by " + dash(f.By)
+	}
+	booking := handoff.BookingKey{UID: f.UID, Seat: f.Seat}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", when(f.ReceivedAt), f.Source, dash(oneLine(event)), dash(string(f.Status)), when(f.Start), oneLine(booking.String()), oneLine(f.ID))
+}
+
+// one prints one fact, with what was received.
+func (c leadsFactsCmd) one(e *environment, db *store.DB, d store.LeadDetail) error {
+	_, f, received, err := db.FactReceived(e.ctx, []string{d.Site}, d.ID, c.Fact)
+	if err != nil {
+		return notFound(err, "fact "+c.Fact+" about that lead")
+	}
+	v := api.ViewFactDetail(f, received)
+	if c.JSON {
+		return app.WriteJSON(e.out, v)
+	}
+	if err := printList(e.out, false, []store.Fact{f}, factHead, factRow, api.ViewFact); err != nil {
+		return err
+	}
+	for _, r := range v.Received {
+		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
+	}
+	return nil
+}
+
 type leadsNoteCmd struct {
 	configFlag
 	JSON   bool   `name:"json" help:"Print JSON."`

@@ -509,8 +509,8 @@ func schema(c *call) error {
 }
 
 // id finds the ID of a visitor's lead, or of the one open entry of a reason, and
-// puts it into $id: id lead dana, id failure signature_wrong; or that of the resolution
-// that the last command printed: id resolution.
+// puts it into $id: id lead dana, id failure signature_wrong; or that of the resolution or
+// the fact that the last command printed: id resolution, id fact.
 func id(c *call) error {
 	switch what := c.next(); what {
 	case "lead":
@@ -521,10 +521,11 @@ func id(c *call) error {
 		f, err := c.failure(c.next())
 		c.ts.Setenv("id", f.ID)
 		return err
-	case "resolution":
-		printed := regexp.MustCompile(`res_[0-9a-z]{26}`).FindString(c.ts.ReadFile("stdout"))
+	case "resolution", "fact":
+		forms := map[string]string{"resolution": `res_[0-9a-z]{26}`, "fact": `(evt|api|dec)_[0-9a-z]{26,}`}
+		printed := regexp.MustCompile(forms[what]).FindString(c.ts.ReadFile("stdout"))
 		if printed == "" {
-			return errors.New("no resolution was printed")
+			return fmt.Errorf("no %s was printed", what)
 		}
 		c.ts.Setenv("id", printed)
 		return nil

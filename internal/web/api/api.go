@@ -98,10 +98,13 @@ type handler func(*API, *call) (answer, error)
 var handlers = map[string]handler{
 	"listLeads":            (*API).listLeads,
 	"getLead":              (*API).getLead,
+	"listFacts":            (*API).listFacts,
+	"getFact":              (*API).getFact,
 	"listFailures":         (*API).listFailures,
 	"getFailure":           (*API).getFailure,
 	"listSites":            (*API).listSites,
 	"getSite":              (*API).getSite,
+	"listBookings":         (*API).listBookings,
 	"getBooking":           (*API).getBooking,
 	"listStatements":       (*API).listStatements,
 	"getStatement":         (*API).getStatement,

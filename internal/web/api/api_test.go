@@ -486,8 +486,11 @@ func TestWhatAKeyMay(t *testing.T) {
 	all := b.client("", handoff.Scopes...)
 	lead := string(read[leads](all.get("/leads?site=acme&limit=1")).Items[0].ID)
 	failure := string(read[failures](all.get("/failures?site=acme&limit=1")).Items[0].ID)
+	dana := string(read[leads](all.get("/leads?stage=booked")).Items[0].ID)
+	fact := read[facts](all.get("/leads/" + dana + "/facts")).Items[0].ID
 	reads := map[string]handoff.Scope{
 		"/leads": handoff.LeadsRead, "/leads/" + lead: handoff.LeadsRead, "/sites/acme/bookings/booked": handoff.LeadsRead,
+		"/bookings": handoff.LeadsRead, "/leads/" + dana + "/facts": handoff.LeadsRead, "/leads/" + dana + "/facts/" + fact: handoff.LeadsRead,
 		"/failures": handoff.FailuresRead, "/failures/" + failure: handoff.FailuresRead,
 		"/sites": handoff.SitesRead, "/sites/acme": handoff.SitesRead, "/sites/acme/statements": handoff.SitesRead, "/sites/acme/statements/2026-11-28": handoff.SitesRead,
 		"/audit": handoff.AuditRead,
@@ -504,7 +507,7 @@ func TestWhatAKeyMay(t *testing.T) {
 			}
 			c.get(path).is(200)
 			a := north.get(path)
-			if list := path == "/leads" || path == "/failures" || path == "/sites" || path == "/audit"; !list {
+			if list := path == "/leads" || path == "/bookings" || path == "/failures" || path == "/sites" || path == "/audit"; !list {
 				a.problem(404, "not-found")
 			}
 			if strings.Contains(a.body, "Dana") || strings.Contains(a.body, `"acme"`) || strings.Contains(a.body, "Acme") {
@@ -527,6 +530,7 @@ func TestWhatAKeyMay(t *testing.T) {
 		}
 	}
 	b.client("north", handoff.LeadsRead).get("/leads?site=acme").problem(404, "not-found")
+	b.client("north", handoff.LeadsRead).get("/bookings?site=acme").problem(404, "not-found")
 	b.client("north", handoff.LeadsWrite).post("/leads/"+lead+"/notes", `{"text":"x"}`).problem(404, "not-found")
 	all.get("/leads?site=nowhere").problem(404, "not-found")
 }
@@ -629,6 +633,13 @@ func TestProblems(t *testing.T) {
 		"/failures?cursor=YQ":                                         `"parameter":"cursor"`,
 		"/failures?cursor=eHx5fHo":                                    `"parameter":"cursor"`,
 		"/audit?cursor=YQ":                                            `"parameter":"cursor"`,
+		"/bookings?cursor=" + cursorOf("", "", "", "acme"):            `"parameter":"cursor"`,
+		"/bookings?cursor=" + cursorOf("", "%00", "", "acme"):         `"parameter":"cursor"`,
+		"/bookings?cursor=" + cursorOf("", "%ff", "", "acme"):         `"parameter":"cursor"`,
+		"/bookings?cursor=" + cursorOf("", "%", "", "acme"):           `"parameter":"cursor"`,
+		"/bookings?cursor=" + cursorOf("yesterday", "u", "", "acme"):  `"parameter":"cursor"`,
+		"/bookings?status=done":                                       "it is one of: awaiting_payment, ",
+		"/bookings?tied=true":                                         "yes, no",
 		"/audit?cursor=" + base64.RawURLEncoding.EncodeToString([]byte("act_"+strings.Repeat("\xff", 26))): `"parameter":"cursor"`,
 		"/failures?state=closed": "open, all",
 		"/failures?kind=other":   "delivery, event, site",

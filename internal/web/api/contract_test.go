@@ -56,7 +56,7 @@ func (c *client) everything(t *testing.T) {
 	for _, path := range []string{
 		"/leads", "/leads?limit=1&site=acme", "/leads?stage=booked&service=boiler&source=spring&search=da&from=2026-11-28T09:00:00Z&to=2026-11-29T09:00:00Z",
 		"/failures", "/failures?limit=1&state=all&kind=event&reason=no_reference&uid=stray", "/sites", "/sites/acme", "/sites/north",
-		"/sites/acme/statements?days=3", "/sites/acme/statements/2026-11-28", "/sites/acme/bookings/booked", "/sites/acme/bookings/stray", "/audit", "/audit?limit=1&subject=" + c.key.ID, "/audit?action=key.create&actor=olga@example.com&since=2026-11-28T09:00:00Z",
+		"/sites/acme/statements?days=3", "/sites/acme/statements/2026-11-28", "/sites/acme/bookings/booked", "/sites/acme/bookings/stray", "/bookings", "/bookings?limit=1&site=acme", "/bookings?status=accepted&tied=yes&from=2026-11-28T09:00:00Z&to=2026-12-28T09:00:00Z", "/bookings?status=&tied=no", "/audit", "/audit?limit=1&subject=" + c.key.ID, "/audit?action=key.create&actor=olga@example.com&since=2026-11-28T09:00:00Z",
 	} {
 		c.get(path).is(200)
 	}
@@ -69,6 +69,10 @@ func (c *client) everything(t *testing.T) {
 	c.ask("POST", dana+"/notes", `{"text":"x"}`, "Idempotency-Key", "n").is(201)
 	c.ask("DELETE", dana+"/notes/"+note.Detail, "", "Idempotency-Key", "d").is(200)
 	c.get(dana).is(200)
+	c.get(dana + "/facts").is(200)
+	for _, change := range read[api.LeadView](c.get(dana)).History[1:2] {
+		c.get(dana + "/facts/" + change.Cause).is(200)
+	}
 	stray := c.waiting(handoff.NoReference)
 	c.post(stray+"/resolutions", `{"remedy":"dismiss","note":"a test"}`).is(201)
 	c.ask("DELETE", stray+"/resolutions/"+string(detailOf(c, stray).Resolution.ID), "").is(200)
@@ -91,6 +95,8 @@ func (c *client) everything(t *testing.T) {
 	c.ask("GET", "/leads", "", "Authorization", "Bearer x").is(401)
 	c.client("", handoff.SitesRead).get("/leads").is(403)
 	c.get("/leads/lead_01jdb7z5q4x3s8m2k9v6t1n0rc").is(404)
+	c.get(dana + "/facts/none").is(404)
+	c.get("/bookings?tied=perhaps").is(400)
 	c.post(dana+"/stage", `{"from":"lost","to":"won"}`).is(409)
 	c.post(dana+"/stage", `{"from":"lost"}`).is(422)
 	c.post(dana+"/stage", `{"from":1}`).is(400)

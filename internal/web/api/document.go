@@ -205,7 +205,7 @@ func (s *schema) wrong(v string) string {
 	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
 		return "it is no text"
 	case s.Enum != nil && !slices.Contains(s.Enum, v):
-		return "it is one of: " + strings.Join(s.Enum, ", ")
+		return "it is one of: " + strings.TrimPrefix(strings.Join(s.Enum, ", "), ", ") // an empty one is not named
 	case n < s.MinLength:
 		return "it is empty"
 	case s.MaxLength != nil && n > *s.MaxLength:

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/base64"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A List is one page of a list.
@@ -34,7 +36,11 @@ func paged[T, V any](c *call, found []T, view func(T) V, mark func(T) []string) 
 
 // cursor writes where a list goes on.
 func cursor(parts []string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, "|")))
+	escaped := make([]string, len(parts))
+	for i, p := range parts {
+		escaped[i] = url.QueryEscape(p) // Cal.com's uids may have anything in them
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(escaped, "|")))
 }
 
 // after reads where a list goes on, into so many parts; all empty at its beginning.
@@ -47,6 +53,11 @@ func (c *call) after(parts int) ([]string, error) {
 	out := strings.Split(string(b), "|")
 	if err != nil || len(out) != parts {
 		return nil, badCursor
+	}
+	for i, escaped := range out {
+		if out[i], err = url.QueryUnescape(escaped); err != nil || !utf8.ValidString(out[i]) || strings.ContainsRune(out[i], 0) {
+			return nil, badCursor
+		}
 	}
 	return out, nil
 }

@@ -56,38 +56,11 @@ func (a *API) getLead(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: ViewLead(d)}, nil
-}
-
-// A BookingSeats is a booking, of a seated one each seat.
-type BookingSeats struct {
-	Site  string            `json:"site"`
-	UID   string            `json:"uid"`
-	Seats []BookingSeatView `json:"seats"`
-}
-
-// A BookingSeatView is a booking with what became of it.
-type BookingSeatView struct {
-	BookingView
-	Lead handoff.LeadID `json:"lead,omitempty"`
-	Rule string         `json:"rule,omitempty"` // by which it needs nobody
-}
-
-// getBooking answers with what is known of a booking.
-func (a *API) getBooking(c *call) (answer, error) {
-	site, err := a.site(c)
+	related, err := a.Store.Related(c, d.Lead)
 	if err != nil {
 		return answer{}, err
 	}
-	seats, err := a.Store.Booking(c, site.ID, c.given["uid"])
-	if err != nil {
-		return answer{}, err
-	}
-	out := BookingSeats{Site: site.ID, UID: c.given["uid"]}
-	for i := range seats {
-		out.Seats = append(out.Seats, BookingSeatView{viewBooking(&seats[i].Booking), seats[i].Lead, seats[i].Ignored})
-	}
-	return answer{body: out}, nil
+	return answer{body: ViewLead(d, related)}, nil
 }
 
 // listFailures lists the failure queue, by when each came last.
@@ -152,11 +125,17 @@ func (a *API) getFailure(c *call) (answer, error) {
 		return answer{}, err
 	}
 	f.FailureView = shown(f.FailureView)
-	for i := range f.Received {
-		r := &f.Received[i]
-		r.Body = strings.ToValidUTF8(handoff.HideSignatures(r.Body), "\uFFFD")
-	}
+	f.Received = shownBodies(f.Received)
 	return answer{body: ViewFailure(f, suggested)}, nil
+}
+
+// shownBodies are deliveries without what must not be passed on.
+func shownBodies(received []store.ReceivedView) []store.ReceivedView {
+	out := append([]store.ReceivedView{}, received...)
+	for i := range out {
+		out[i].Body = strings.ToValidUTF8(handoff.HideSignatures(out[i].Body), "\uFFFD")
+	}
+	return out
 }
 
 // A SiteView is a site.

@@ -16,6 +16,13 @@ type LeadView struct {
 	History     []ChangeView     `json:"history"`
 	Notes       []handoff.Note   `json:"notes"`
 	Reminders   []ReminderView   `json:"reminders"`
+	Related     []RelatedView    `json:"related"`
+}
+
+// A RelatedView is another lead of the site that may be of the same person. It is a hint.
+type RelatedView struct {
+	Lead    handoff.LeadID `json:"lead"`
+	Reasons []string       `json:"reasons"` // in words, the strongest first
 }
 
 // A LeadSummaryView is a lead in a list of the API: a LeadView without what takes
@@ -74,11 +81,15 @@ type ChangeView struct {
 	Note  string        `json:"note"`
 }
 
-// ViewLead makes the view of a lead.
-func ViewLead(d store.LeadDetail) LeadView {
+// ViewLead makes the view of a lead, with those that the store says are related.
+func ViewLead(d store.LeadDetail, related []store.RelatedLead) LeadView {
 	v := LeadView{
 		LeadSummaryView: viewSummary(store.LeadSummary{Lead: d.Lead, Bookings: d.Bookings}),
 		Submissions:     []SubmissionView{}, History: []ChangeView{}, Notes: append([]handoff.Note{}, d.Notes...), Reminders: []ReminderView{},
+		Related: []RelatedView{},
+	}
+	for _, r := range related {
+		v.Related = append(v.Related, RelatedView{r.ID, append([]string{}, r.Reasons...)})
 	}
 	for _, r := range d.Reminders {
 		v.Reminders = append(v.Reminders, ReminderView(r))

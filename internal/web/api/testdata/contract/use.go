@@ -49,7 +49,16 @@ func use(url, key string) {
 			must(err)
 			expect("the booking "+b.Uid, got.JSON200 != nil && len(got.JSON200.Seats) == 1 && got.JSON200.Seats[0].Lead != nil && *got.JSON200.Seats[0].Lead == id)
 		}
+		facts, err := c.ListFactsWithResponse(ctx, id)
+		must(err)
+		expect("the facts about "+id, facts.JSON200 != nil && len(facts.JSON200.Items) >= len(l.JSON200.Bookings))
+		for _, f := range facts.JSON200.Items {
+			one, err := c.GetFactWithResponse(ctx, id, f.Id)
+			must(err)
+			expect("the fact "+f.Id, one.JSON200 != nil && one.JSON200.Id == f.Id && (f.Source != "event" || len(one.JSON200.Received) > 0))
+		}
 	}
+	bookings(ctx, c)
 	none, err := c.GetLeadWithResponse(ctx, "lead_00000000000000000000000000")
 	must(err)
 	expect("a problem", none.ApplicationproblemJSONDefault != nil && none.ApplicationproblemJSONDefault.Status == 404)
@@ -81,6 +90,29 @@ func use(url, key string) {
 	audit, err := c.ListAuditWithResponse(ctx, &client.ListAuditParams{})
 	must(err)
 	expect("the audit log", audit.JSON200 != nil && len(audit.JSON200.Items) > 0)
+}
+
+// bookings reads those that stand so, page by page.
+func bookings(ctx context.Context, c *client.ClientWithResponses) {
+	limit, status, tied, seen := 1, client.Accepted, client.Yes, 0
+	params := &client.ListBookingsParams{Limit: &limit, Status: &status, Tied: &tied}
+	for {
+		page, err := c.ListBookingsWithResponse(ctx, params)
+		must(err)
+		if page.JSON200 == nil {
+			must(fmt.Errorf("bookings: %s %s", page.Status(), page.Body))
+		}
+		for _, b := range page.JSON200.Items {
+			expect("a tied booking", b.Status == status && b.Lead != nil && b.Site != "")
+			seen++
+		}
+		if page.JSON200.Next == nil {
+			break
+		}
+		cursor := cursorOf(*page.JSON200.Next)
+		params.Cursor = &cursor
+	}
+	expect("bookings", seen > 0)
 }
 
 // write moves a lead and back, writes a note twice under one name, and settles a failure.
