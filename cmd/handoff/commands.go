@@ -31,6 +31,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve the sites of a configuration."`
 	Init      initCmd      `cmd:"" help:"Write an install to start from: configuration, content, secrets."`
 	Leads     leadsCmd     `cmd:"" help:"Show leads, and work them."`
+	Bookings  bookingsCmd  `cmd:"" help:"Show bookings."`
 	Failures  failuresCmd  `cmd:"" help:"Show the failure queue."`
 	Check     checkCmd     `cmd:"" help:"Look whether the sites work for their visitors. Nothing is changed."`
 	Calcom    calcomCmd    `cmd:"" help:"Set up Cal.com's side, or take it down."`
