@@ -20,7 +20,8 @@ type KeptBooking struct {
 	Ignored string         // the rule by which it needs nobody; empty: none
 }
 
-const keptColumns = `site, doc, lead_id, ignored`
+// keptColumns are what scanKept reads, of bookings as b.
+const keptColumns = `b.site, b.doc, b.lead_id, b.ignored`
 
 func scanKept(r *sql.Rows) (b KeptBooking, err error) {
 	var doc string
@@ -33,7 +34,7 @@ func scanKept(r *sql.Rows) (b KeptBooking, err error) {
 // Booking reads a booking of a site, of a seated one each seat. The error is ErrNotFound
 // if nothing is known of it.
 func (db *DB) Booking(ctx context.Context, site, uid string) ([]KeptBooking, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT `+keptColumns+` FROM bookings WHERE site = $1 AND uid = $2 ORDER BY seat`, site, uid)
+	rows, err := db.read.QueryContext(ctx, `SELECT `+keptColumns+` FROM bookings b WHERE b.site = $1 AND b.uid = $2 ORDER BY b.seat`, site, uid)
 	out, err := collect(rows, err, scanKept)
 	if err != nil {
 		return nil, unavailable(err)
@@ -140,7 +141,8 @@ func (f BookingFilter) after() BookingPlace {
 
 // bookingsQuery reads a part of a list of one site. It is merged from the bookings of each
 // status that are tied and those that are not, each of which stand in the index by their
-// start: so a list costs the same however few have what is asked for.
+// start: so a list costs the same however few have what is asked for. The result is in no
+// order.
 func bookingsQuery(site string, f BookingFilter, part bookingPart, limit int) (query string, args []any) {
 	arg := func(v any) string {
 		args = append(args, v)
@@ -165,13 +167,14 @@ func bookingsQuery(site string, f BookingFilter, part bookingPart, limit int) (q
 	if !f.To.IsZero() {
 		where += " AND start_at < " + arg(stamp{f.To})
 	}
-	const order = " ORDER BY start_at, uid, seat LIMIT "
-	most := arg(limit)
+	order := " ORDER BY start_at, uid, seat LIMIT " + arg(limit)
 	var streams []string
 	for _, stream := range f.streams() {
-		streams = append(streams, "SELECT * FROM (SELECT "+keptColumns+", start_at, uid, seat FROM bookings WHERE "+where+" AND "+stream+order+most+") AS stream")
+		streams = append(streams, "SELECT * FROM (SELECT start_at, uid, seat FROM bookings WHERE "+where+" AND "+stream+order+") AS stream")
 	}
-	return "SELECT " + keptColumns + " FROM (" + strings.Join(streams, " UNION ALL ") + ") AS merged" + order + most, args
+	// Only those that are on the page are read whole. SQLite keeps this order.
+	page := "SELECT uid, seat FROM (" + strings.Join(streams, " UNION ALL ") + ") AS merged" + order
+	return "SELECT " + keptColumns + " FROM (" + page + ") AS page CROSS JOIN bookings b WHERE b.site = $1 AND b.uid = page.uid AND b.seat = page.seat", args
 }
 
 // isTied says of a booking whether it is tied, as the index has it. It is no condition on
