@@ -14,10 +14,8 @@ func (b *Booking) Ahead(now time.Time) bool {
 	return b.Live() && !b.Ended && end.After(now)
 }
 
-// Doubled are the calls of a lead that are ahead, by their start, if there is more than
-// one: probably only one is wanted. Nil: there is at most one. The occurrences of a
-// recurring booking are one call, of which the first is named.
-func Doubled(bookings []Booking, now time.Time) []Booking {
+// CallsAhead are the calls of a lead that are ahead, by their start.
+func CallsAhead(bookings []Booking, now time.Time) []Booking {
 	var out []Booking
 	for _, b := range bookings {
 		if b.Ahead(now) {
@@ -25,8 +23,15 @@ func Doubled(bookings []Booking, now time.Time) []Booking {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Booking) int { return a.Start.Compare(b.Start) })
+	return out
+}
+
+// Doubled are the calls of a lead that are ahead, by their start, if there is more than
+// one: probably only one is wanted. Nil: there is at most one. The occurrences of a
+// recurring booking are one call, of which the first is named.
+func Doubled(bookings []Booking, now time.Time) []Booking {
 	recurs := false
-	out = slices.DeleteFunc(out, func(b Booking) bool {
+	out := slices.DeleteFunc(CallsAhead(bookings, now), func(b Booking) bool {
 		again := b.Recurring && recurs
 		recurs = recurs || b.Recurring
 		return again
@@ -35,6 +40,21 @@ func Doubled(bookings []Booking, now time.Time) []Booking {
 		return nil
 	}
 	return out
+}
+
+// CallsWanted is a person's word that a lead wants all the calls that were ahead when the
+// person looked. It says what needs nobody's attention, and moves nothing.
+type CallsWanted struct {
+	Calls []BookingKey `json:"calls"` // also each occurrence of a recurring one
+	By    string       `json:"by"`    // as the audit log has it
+	At    time.Time    `json:"at"`
+}
+
+// Covers reports that every call that is ahead is among those that are wanted. A call that
+// came later, also in the place of one that was moved, nobody has seen: it is not covered.
+// Nil covers none.
+func (w *CallsWanted) Covers(bookings []Booking, now time.Time) bool {
+	return w != nil && !slices.ContainsFunc(CallsAhead(bookings, now), func(b Booking) bool { return !slices.Contains(w.Calls, b.BookingKey) })
 }
 
 // Over is how long after the form nobody is reminded any more; 0: nobody ever is.

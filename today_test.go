@@ -49,6 +49,42 @@ func TestDoubled(t *testing.T) {
 	}
 }
 
+func TestCallsWantedCoverWhatWasSeen(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	at := func(uid string, hours int, change ...func(*handoff.Booking)) handoff.Booking {
+		start := now.Add(time.Duration(hours) * time.Hour)
+		b := handoff.Booking{BookingKey: handoff.BookingKey{UID: uid}, Status: handoff.Accepted, Start: start, End: start.Add(30 * time.Minute)}
+		for _, f := range change {
+			f(&b)
+		}
+		return b
+	}
+	seat := func(b *handoff.Booking) { b.Seat = "x" }
+	moved := func(b *handoff.Booking) { b.Status = handoff.Rescheduled }
+	recurs := func(b *handoff.Booking) { b.Recurring = true }
+	said := &handoff.CallsWanted{Calls: []handoff.BookingKey{{UID: "a"}, {UID: "b"}, {UID: "s", Seat: "x"}}}
+	for name, row := range map[string]struct {
+		said     *handoff.CallsWanted
+		bookings []handoff.Booking
+		want     bool
+	}{
+		"those that were seen":                       {said, []handoff.Booking{at("b", 5), at("a", 1), at("s", 7, seat)}, true},
+		"some of them":                               {said, []handoff.Booking{at("b", 5), at("a", 1)}, true},
+		"one more":                                   {said, []handoff.Booking{at("a", 1), at("b", 5), at("c", 9)}, false},
+		"one more that is over":                      {said, []handoff.Booking{at("a", 1), at("b", 5), at("c", -2)}, true},
+		"one more that was cancelled":                {said, []handoff.Booking{at("a", 1), at("b", 5), at("c", 9, func(b *handoff.Booking) { b.Status = handoff.Cancelled })}, true},
+		"one was moved":                              {said, []handoff.Booking{at("a", 1, moved), at("b", 5), at("c", 9)}, false},
+		"another seat":                               {said, []handoff.Booking{at("a", 1), at("s", 5)}, false},
+		"an occurrence that was not there":           {said, []handoff.Booking{at("a", 1, recurs), at("b", 5), at("c", 9, recurs)}, false},
+		"nobody has said anything":                   {nil, []handoff.Booking{at("a", 1), at("b", 5)}, false},
+		"nobody has said anything, and none is left": {nil, nil, false},
+	} {
+		if got := row.said.Covers(row.bookings, now); got != row.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestRemindingIsOver(t *testing.T) {
 	var none *handoff.Reminding
 	for _, row := range []struct {

@@ -52,7 +52,12 @@ func (h *harness) full() {
 	h.work()
 	h.pass(1234567 * time.Microsecond)
 	h.keep(h.event("tied", "tied-later", handoff.Accepted, first.ID), "tied") // settles its failure
+	twice := h.submit("twice", "Twice")
+	for _, uid := range []string{"É", "a/é"} {
+		h.keep(h.event("twice"+uid, uid, handoff.Accepted, twice.ID), "twice"+uid)
+	}
 	h.work()
+	h.must2(h.WantCalls(ctx, handoff.CommandLine, site, twice.Lead, []handoff.BookingKey{{UID: "a/é"}, {UID: "É"}}))
 	h.must(h.KeepUnverified(ctx, h.delivery("forged"), handoff.SignatureWrong, "of unknown origin"))
 	for n := range 2 {
 		d := h.delivery(fmt.Sprint("dismissed", n))

@@ -265,6 +265,7 @@ type LeadDetail struct {
 	History     []handoff.Change     // oldest first
 	Prior       *handoff.Manual      `json:"-"` // what a person had set before the newest change; nil: nothing
 	Notes       []handoff.Note       // oldest first
+	Wanted      *handoff.CallsWanted // nil: nobody said that all calls ahead are wanted
 	Reminders   []SentReminder       // by number
 	Facts       []Fact               // oldest first, by when we heard them; the newest 500
 }
@@ -314,7 +315,7 @@ func (db *DB) LeadOfSite(ctx context.Context, site string, id handoff.LeadID) (L
 		return LeadDetail{}, unavailable(err)
 	}
 	d := LeadDetail{Lead: lead}
-	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d), db.readReminders(ctx, &d), db.readNotes(ctx, &d)); err != nil {
+	if err := errors.Join(db.readSubmissions(ctx, &d), db.readHistory(ctx, &d), db.readFacts(ctx, &d), db.readReminders(ctx, &d), db.readNotes(ctx, &d), db.readWanted(ctx, &d)); err != nil {
 		return LeadDetail{}, unavailable(err)
 	}
 	if d.Bookings, err = bookingsOf(ctx, db.read, site, id); err != nil {

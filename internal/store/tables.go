@@ -24,6 +24,7 @@ var tables = []table{
 	{"listed", []string{"site", "uid"}},
 	{"words", []string{"site", "word", "lead_id"}},
 	{"notes", []string{"site", "lead_id", "id"}},
+	{"wanted", []string{"site", "lead_id", "uid", "seat"}},
 	{"reminders", []string{"site", "lead_id", "number"}},
 	{"stops", []string{"site", "email"}},
 	{"told", []string{"site", "channel"}},

@@ -55,10 +55,12 @@ type Unbooked struct {
 	Stopped    bool                 // its address wants no reminders
 }
 
-// A DoubledLead is a lead with more than one call ahead.
+// A DoubledLead is a lead with more than one call ahead, of which nobody said that all are
+// wanted.
 type DoubledLead struct {
 	handoff.Lead
-	Calls []handoff.Booking // by their start
+	Calls []handoff.Booking    // by their start; of a recurring one the first occurrence
+	Ahead []handoff.BookingKey // of all that is ahead, to say that all are wanted
 }
 
 // A Moved says how many leads moved to a stage.
@@ -172,13 +174,26 @@ type with struct {
 func (w with) Scan(into ...any) error { return w.r.Scan(append(into, w.more...)...) }
 
 // live is the condition of the index of calls that may still take place.
-const live = `status IN ('awaiting_payment', 'requested', 'accepted')`
+const live = `status ` + alive
+
+const alive = `IN ('awaiting_payment', 'requested', 'accepted')`
+
+// unwanted is the condition that a lead has a call ahead that is none of those somebody
+// wanted. It is asked of the few leads with several, each by its own bookings: coalesce,
+// so that the index of calls ahead is not read whole for each of them; and by counting,
+// since PostgreSQL makes one join over all calls and all that are wanted of what is asked
+// with EXISTS.
+const unwanted = `
+	(SELECT count(*) FROM bookings b WHERE b.site = $1 AND b.lead_id = doubled.lead_id AND coalesce(b.status, '') ` + alive + ` AND coalesce(b.start_at, b.start_at) >= $2
+		AND (SELECT count(*) FROM wanted w WHERE w.site = $1 AND w.lead_id = doubled.lead_id AND w.uid = b.uid AND w.seat = b.seat) = 0) > 0`
 
 func (db *DB) readDoubled(ctx context.Context, q querier, t *Today, _ TodayFilter) error {
 	now := db.now()
 	rows, err := q.QueryContext(ctx, `
-		SELECT lead_id FROM bookings WHERE site = $1 AND `+live+` AND start_at >= $2 AND lead_id IS NOT NULL
-		GROUP BY lead_id HAVING count(*) > 1 ORDER BY min(start_at), lead_id LIMIT 200`, t.Site, stamp{now.Add(-aheadFrom)})
+		SELECT lead_id FROM (
+			SELECT lead_id, min(start_at) AS first_at FROM bookings WHERE site = $1 AND `+live+` AND start_at >= $2 AND lead_id IS NOT NULL
+			GROUP BY lead_id HAVING count(*) > 1) doubled
+		WHERE `+unwanted+` ORDER BY first_at, lead_id LIMIT 200`, t.Site, stamp{now.Add(-aheadFrom)})
 	ids, err := collect(rows, err, func(r *sql.Rows) (id handoff.LeadID, err error) { return id, r.Scan(&id) })
 	if err != nil {
 		return fmt.Errorf("bookings: %w", err)
@@ -192,6 +207,13 @@ func (db *DB) readDoubled(ctx context.Context, q querier, t *Today, _ TodayFilte
 		if calls == nil {
 			continue
 		}
+		said, err := wantedOf(ctx, q, t.Site, id)
+		if err != nil {
+			return err
+		}
+		if said.Covers(all, now) { // what is over already is left of what nobody wanted
+			continue
+		}
 		if len(t.Doubled) == TodayShown {
 			break
 		}
@@ -199,7 +221,7 @@ func (db *DB) readDoubled(ctx context.Context, q querier, t *Today, _ TodayFilte
 		if err != nil {
 			return fmt.Errorf("lead: %w", err)
 		}
-		t.Doubled = append(t.Doubled, DoubledLead{lead, calls})
+		t.Doubled = append(t.Doubled, DoubledLead{lead, calls, keysOf(handoff.CallsAhead(all, now))})
 	}
 	return nil
 }

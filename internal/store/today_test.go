@@ -260,7 +260,7 @@ func TestTodayGoesByIndexes(t *testing.T) {
 
 var (
 	// What is scanned may be a subquery, which goes by an index itself.
-	scansSQLite   = regexp.MustCompile(`SCAN (leads|bookings|history|failures|reminders|submissions|stops|tallies|l|b|f|o|r|s)\b|leads_newest \(site=\? AND created_at>\?\)|sqlite_autoindex_submissions_1 \(site=\?\)`)
+	scansSQLite   = regexp.MustCompile(`SCAN (leads|bookings|history|failures|reminders|submissions|stops|tallies|wanted|l|b|f|o|r|s|w)\b|leads_newest \(site=\? AND created_at>\?\)|sqlite_autoindex_submissions_1 \(site=\?\)`)
 	scansPostgres = regexp.MustCompile(`Seq Scan on`)
 )
 

@@ -19,4 +19,17 @@ INSERT INTO resolved SELECT id, resolution FROM failures WHERE resolution <> '';
 -- are not, by their start.
 CREATE INDEX bookings_by_start ON bookings (site, status, (CASE WHEN lead_id IS NULL THEN 0 ELSE 1 END), start_at, uid, seat);
 
+-- Calls ahead of which a person said that the lead wants them all; of a lead those of the
+-- last word.
+CREATE TABLE wanted (
+  site    TEXT NOT NULL,
+  lead_id TEXT NOT NULL,
+  uid     TEXT NOT NULL,
+  seat    TEXT NOT NULL,
+  at      TEXT NOT NULL,
+  author  TEXT NOT NULL,     -- as the audit log has it
+  PRIMARY KEY (site, lead_id, uid, seat),
+  FOREIGN KEY (site, lead_id) REFERENCES leads (site, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- There is no way back: a copy from before is one.
