@@ -111,6 +111,8 @@ var handlers = map[string]handler{
 	"listAudit":            (*API).listAudit,
 	"setStage":             (*API).setStage,
 	"undoStage":            (*API).undoStage,
+	"wantCalls":            (*API).wantCalls,
+	"undoCallsWanted":      (*API).undoCallsWanted,
 	"addNote":              (*API).addNote,
 	"deleteNote":           (*API).deleteNote,
 	"resolve":              (*API).resolve,

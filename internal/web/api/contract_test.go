@@ -63,6 +63,15 @@ func (c *client) everything(t *testing.T) {
 	dana := c.dana()
 	set := read[handoff.Act](c.post(dana+"/stage", `{"from":"booked","to":"won"}`).is(201))
 	c.ask("DELETE", dana+"/stage/"+set.ID, "").is(200)
+	c.hear("acme", "second", handoff.Accepted, handoff.Submission{ID: read[api.LeadView](c.get(dana)).Submissions[0].ID})
+	for _, status := range []int{201, 204} {
+		c.post(dana+"/calls-wanted", `{"calls":[{"uid":"booked"},{"uid":"second"}]}`).is(status)
+		c.get(dana).is(200)
+	}
+	c.post(dana+"/calls-wanted", `{"calls":[{"uid":"booked"},{"uid":"second"},{"uid":"third","seat":"x"}]}`).is(409)
+	c.ask("DELETE", dana+"/calls-wanted", "").is(200)
+	c.ask("DELETE", dana+"/calls-wanted", "").is(409)
+	c.get(dana).is(200)
 	note := read[handoff.Act](c.post(dana+"/notes", `{"text":"A note"}`).is(201))
 	c.post(dana+"/notes", `{"text":"Another note"}`).is(201)
 	c.ask("POST", dana+"/notes", `{"text":"x"}`, "Idempotency-Key", "n").is(201)

@@ -15,8 +15,10 @@ type LeadView struct {
 	Submissions []SubmissionView `json:"submissions"`
 	History     []ChangeView     `json:"history"`
 	Notes       []handoff.Note   `json:"notes"`
-	Reminders   []ReminderView   `json:"reminders"`
-	Related     []RelatedView    `json:"related"`
+	// CallsWanted is null where nobody said that all calls ahead are wanted.
+	CallsWanted *handoff.CallsWanted `json:"calls_wanted"`
+	Reminders   []ReminderView       `json:"reminders"`
+	Related     []RelatedView        `json:"related"`
 }
 
 // A RelatedView is another lead of the site that may be of the same person. It is a hint.
@@ -86,7 +88,7 @@ func ViewLead(d store.LeadDetail, related []store.RelatedLead) LeadView {
 	v := LeadView{
 		LeadSummaryView: viewSummary(store.LeadSummary{Lead: d.Lead, Bookings: d.Bookings}),
 		Submissions:     []SubmissionView{}, History: []ChangeView{}, Notes: append([]handoff.Note{}, d.Notes...), Reminders: []ReminderView{},
-		Related: []RelatedView{},
+		CallsWanted: d.Wanted, Related: []RelatedView{},
 	}
 	for _, r := range related {
 		v.Related = append(v.Related, RelatedView{r.ID, append([]string{}, r.Reasons...)})

@@ -186,6 +186,47 @@ func (a *API) undoStage(c *call) (answer, error) {
 	return answer{}, err
 }
 
+// maxCalls is how many calls of a lead one body names.
+const maxCalls = 1000
+
+// wantCalls says that a lead wants all its calls ahead.
+func (a *API) wantCalls(c *call) (answer, error) {
+	site, lead, err := a.leadOf(c)
+	if err != nil {
+		return answer{}, err
+	}
+	var in struct {
+		Calls []handoff.BookingKey `json:"calls"`
+	}
+	if err := c.decode(&in); err != nil {
+		return answer{}, err
+	}
+	var faults []fault
+	if n := len(in.Calls); n < 2 || n > maxCalls {
+		faults = append(faults, fault{Pointer: "#/calls", Detail: fmt.Sprintf("name all calls of the lead that are ahead, which are 2 to %d", maxCalls)})
+	}
+	for i, k := range in.Calls[:min(len(in.Calls), maxCalls)] {
+		if k.UID == "" {
+			faults = append(faults, fault{Pointer: fmt.Sprintf("#/calls/%d/uid", i), Detail: "it is the uid of a booking"})
+		}
+	}
+	if faults != nil {
+		return answer{}, invalid{errContent, faults}
+	}
+	_, err = a.Store.WantCalls(c, c.actor, site.ID, lead, in.Calls)
+	return answer{}, err
+}
+
+// undoCallsWanted takes back that a lead wants all its calls ahead.
+func (a *API) undoCallsWanted(c *call) (answer, error) {
+	site, lead, err := a.leadOf(c)
+	if err != nil {
+		return answer{}, err
+	}
+	_, err = a.Store.UndoCallsWanted(c, c.actor, site.ID, lead)
+	return answer{}, err
+}
+
 // addNote writes down something about a lead.
 func (a *API) addNote(c *call) (answer, error) {
 	site, lead, err := a.leadOf(c)

@@ -74,6 +74,55 @@ func TestNotes(t *testing.T) {
 	c.ask("DELETE", path, "").problem(404, "not-found")
 }
 
+// That a lead wants all its calls is said of those that the client saw, once, and taken
+// back; the lead has who said so.
+func TestCallsWanted(t *testing.T) {
+	b := filled(t)
+	c := b.client("acme", handoff.LeadsRead, handoff.LeadsWrite)
+	dana := c.dana()
+	lead := func() api.LeadView { return read[api.LeadView](c.get(dana).is(200)) }
+	path := dana + "/calls-wanted"
+	c.post(path, `{"calls":[{"uid":"booked"},{"uid":"booked"}]}`).problem(422, "invalid", "no more than one call")
+	b.hear("acme", "second", handoff.Accepted, handoff.Submission{ID: lead().Submissions[0].ID})
+	for body, says := range map[string]string{
+		`{}`:                           "#/calls",
+		`{"calls":[]}`:                 "#/calls",
+		`{"calls":[{"uid":"booked"}]}`: "#/calls",
+		`{"calls":[{"uid":""},{"uid":"second"}]}`:                             "#/calls/0/uid",
+		`{"calls":[` + strings.Repeat(`{"uid":"x"},`, 1000) + `{"uid":"x"}]}`: "#/calls",
+	} {
+		c.post(path, body).problem(422, "invalid", says)
+	}
+	c.post(path, `{"calls":["booked","second"]}`).problem(400, "invalid-body", "#/calls/0")
+	c.post(path, `{"calls":[{"uid":"booked"},{"uid":"stray"}]}`).problem(409, "conflict")
+	if lead().CallsWanted != nil {
+		t.Fatalf("refused, and said: %+v", lead().CallsWanted)
+	}
+	before := lead()
+	act := read[handoff.Act](c.ask("POST", path, `{"calls":[{"uid":"second"},{"uid":"booked","seat":""}]}`, "Idempotency-Key", "both").is(201))
+	if act.Action != "lead.calls" || act.Actor != "key "+c.key.Name || act.Detail != "booked, second" {
+		t.Errorf("act %+v", act)
+	}
+	if again := c.ask("POST", path, `{"calls":[{"uid":"second"},{"uid":"booked","seat":""}]}`, "Idempotency-Key", "both").is(201); again.header.Get("Idempotency-Replayed") != "true" {
+		t.Error("sent again it was done again")
+	}
+	if a := c.post(path, `{"calls":[{"uid":"booked"},{"uid":"second"}]}`).is(204); a.body != "" {
+		t.Errorf("said already: %s", a.body)
+	}
+	if l := lead(); l.CallsWanted == nil || l.CallsWanted.By != act.Actor || !l.CallsWanted.At.Equal(act.At) || len(l.CallsWanted.Calls) != 2 || l.Stage != before.Stage || len(l.History) != len(before.History) {
+		t.Errorf("lead %+v", l)
+	}
+	c.client("acme", handoff.LeadsRead).post(path, `{"calls":[{"uid":"booked"},{"uid":"second"}]}`).problem(403, "insufficient-scope")
+	c.client("acme", handoff.LeadsRead).ask("DELETE", path, "").problem(403, "insufficient-scope")
+	north := c.client("north", handoff.LeadsWrite)
+	north.post(path, `{"calls":[{"uid":"booked"},{"uid":"second"}]}`).problem(404, "not-found")
+	north.ask("DELETE", path, "").problem(404, "not-found")
+	if undone := read[handoff.Act](c.ask("DELETE", path, "").is(200)); undone.Action != "lead.calls.undo" || lead().CallsWanted != nil {
+		t.Errorf("undone by %+v", undone)
+	}
+	c.ask("DELETE", path, "").problem(409, "conflict")
+}
+
 // However often, and however concurrently, a write is sent under one name, it is done
 // once, and each time answered so.
 func TestWriteSentAgain(t *testing.T) {
