@@ -201,6 +201,8 @@ func (d *Desk) routes() []route {
 		{"GET /desk/leads/{id}/received/{fact}", handoff.RoleViewer, d.received},
 		{"POST /desk/leads/{id}/stage", handoff.RoleOperator, d.setStage},
 		{"POST /desk/leads/{id}/stage/undo", handoff.RoleOperator, d.undoStage},
+		{"POST /desk/leads/{id}/calls-wanted", handoff.RoleOperator, d.wantCalls},
+		{"POST /desk/leads/{id}/calls-wanted/undo", handoff.RoleOperator, d.undoCallsWanted},
 		{"POST /desk/leads/{id}/notes", handoff.RoleOperator, d.addNote},
 		{"POST /desk/leads/{id}/notes/{note}/delete", handoff.RoleOperator, d.deleteNote},
 		{"GET /desk/keys", handoff.RoleViewer, d.keys},

@@ -31,6 +31,8 @@ type leadPage struct {
 	UndoTo      string   // to what stage that leads
 	Link        string   // where its visitor books; empty: it is not known
 	Remarks     []note
+	Want        *wantForm   // to say that all calls ahead are wanted; nil: there is one, somebody did, or who asks may not
+	Wanted      *wantedView // that somebody did
 	Notes       []noteView
 	Related     []leadRow
 	Chains      []chain
@@ -83,6 +85,28 @@ type noteView struct {
 	Delete           bool // who asks may delete it
 }
 
+// A wantedView says that a lead wants all its calls ahead.
+type wantedView struct {
+	All string // how many they are, in words
+	By  string
+	At  moment
+}
+
+// fillCalls shows what is said, or can be, of a lead with several calls ahead.
+func (p *leadPage) fillCalls(site Site, l store.LeadDetail, now time.Time) {
+	doubled := len(handoff.Doubled(l.Bookings, now))
+	switch all := allWords(doubled); {
+	case doubled == 0:
+	case l.Wanted.Covers(l.Bookings, now):
+		p.Wanted = &wantedView{all, l.Wanted.By, full(l.Wanted.At, site.zone)}
+	case p.Work:
+		p.Want = &wantForm{Lead: l.ID, Name: l.Name, Site: l.Site, All: all}
+		for _, b := range handoff.CallsAhead(l.Bookings, now) {
+			p.Want.Seen = append(p.Want.Seen, b.BookingKey)
+		}
+	}
+}
+
 // leadPage derives what is shown of a lead.
 func (q reader) leadPage(f frame, l store.LeadDetail, related []store.RelatedLead) leadPage {
 	site, now := q.siteOf(l.Site), q.Now()
@@ -96,6 +120,7 @@ func (q reader) leadPage(f frame, l store.LeadDetail, related []store.RelatedLea
 	for _, stage := range site.Pipeline.Stages {
 		page.Stages = append(page.Stages, option{string(stage), label(string(stage)), stage == l.Stage})
 	}
+	page.fillCalls(site, l, now)
 	page.Undo, page.UndoTo = undoable(site.Pipeline, l)
 	if n := len(l.Submissions); n > 0 && site.BookingLink != nil && page.Work {
 		page.Link = site.BookingLink(l.Submissions[n-1].ID)

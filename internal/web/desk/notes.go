@@ -21,7 +21,8 @@ type note struct {
 // notes derives what is remarkable about a lead:
 //
 //   - a stage that a person set and the rules would not;
-//   - two live bookings, since one of them is probably not wanted;
+//   - two live bookings, since one of them is probably not wanted, unless somebody said that
+//     they are;
 //   - a booking that was rescheduled twice, into two;
 //   - a booking made with another address than the lead's, or for another service;
 //   - somebody did not come.
@@ -37,7 +38,7 @@ func notes(site Site, l store.LeadDetail, now time.Time) []note {
 	if ruled := site.Pipeline.Ruled(l.Bookings); l.Manual != nil && l.Stage == l.Manual.Stage && ruled != l.Stage {
 		add(nil, "A person set the stage “%s”. By its bookings it would be “%s”.", label(string(l.Stage)), label(string(ruled)))
 	}
-	if live := len(handoff.Doubled(l.Bookings, now)); live > 1 {
+	if live := len(handoff.Doubled(l.Bookings, now)); live > 1 && !l.Wanted.Covers(l.Bookings, now) {
 		add(nil, "There are %s live bookings. If only one is wanted, cancel the other at Cal.com.", number(live))
 	}
 	said := map[string]bool{} // addresses and event types named already

@@ -74,6 +74,25 @@ type unbookedRow struct {
 type doubledRow struct {
 	leadRow
 	Calls []callRow
+	Want  *wantForm // nil: who asks may not change leads
+}
+
+// A wantForm is what a form has that says that a lead wants all its calls ahead.
+type wantForm struct {
+	Lead     handoff.LeadID
+	Name     string
+	Site     string
+	All      string               // how many they are, in words
+	Seen     []handoff.BookingKey // of all that is ahead
+	FromHere string               // names the page to come back to; empty: the lead's
+}
+
+// allWords are so many calls, in words that begin a sentence.
+func allWords(n int) string {
+	if n == 2 {
+		return "Both"
+	}
+	return "All " + number(n)
 }
 
 type callRow struct {
@@ -228,6 +247,9 @@ func (q reader) fillToday(page *todayPage, all []store.Today) {
 	slices.SortStableFunc(doubled, func(a, b store.DoubledLead) int { return a.Calls[0].Start.Compare(b.Calls[0].Start) })
 	for _, one := range first(doubled, store.TodayShown) {
 		row := doubledRow{leadRow: q.row(store.LeadSummary{Lead: one.Lead}, false)}
+		if page.Work {
+			row.Want = &wantForm{one.ID, one.Name, one.Site, allWords(len(one.Calls)), one.Ahead, "today"}
+		}
 		for i := range one.Calls {
 			row.Calls = append(row.Calls, page.callRow(q.siteOf(one.Site), store.Call{Booking: one.Calls[i], Lead: one.ID}, q.Now()))
 		}
@@ -339,9 +361,9 @@ func lookedAt(sites []Site) string {
 		}
 	}
 	if len(waits) == 0 {
-		return "Looked at: the failure queue, and leads with more than one call ahead."
+		return "Looked at: the failure queue, and leads with more than one call ahead, unless somebody said that all are wanted."
 	}
-	return fmt.Sprintf("Looked at: the failure queue, leads of the last %d days that sent a form %s ago or longer and did not book, and leads with more than one call ahead.",
+	return fmt.Sprintf("Looked at: the failure queue, leads of the last %d days that sent a form %s ago or longer and did not book, and leads with more than one call ahead, unless somebody said that all are wanted.",
 		UnbookedWithin/(24*time.Hour), strings.Join(waits, " or "))
 }
 

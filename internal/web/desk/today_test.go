@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -105,4 +106,94 @@ func TestTodayIsOfSitesThatAreSeen(t *testing.T) {
 	page := b.as(handoff.RoleViewer, "brightwater").page("/desk/")
 	contains(t, page, string(mine.Lead), "Mine")
 	lacks(t, page, "Theirs", string(theirs.Lead), "Northside", "northside", "Mark as", "Booking link")
+}
+
+var seenCall = regexp.MustCompile(`name="(uid|seat)" value="([^"]*)"`)
+
+// seenOn is the form of a page that says that a lead wants all its calls, as a browser
+// would send it; empty if there is none.
+func seenOn(page string, lead handoff.LeadID) url.Values {
+	_, form, found := strings.Cut(page, `action="/desk/leads/`+string(lead)+`/calls-wanted">`)
+	if !found {
+		return nil
+	}
+	form, _, _ = strings.Cut(form, "</form>")
+	v := url.Values{"site": {"brightwater"}}
+	for _, m := range seenCall.FindAllStringSubmatch(form, -1) {
+		v.Add(m[1], m[2])
+	}
+	if strings.Contains(form, `name="back" value="today"`) {
+		v.Set("back", "today")
+	}
+	return v
+}
+
+// That a lead wants both its calls is said on the first page or on its own, names who said
+// it there, and is taken back there. A page that is older than another call hides nothing.
+func TestBothCallsAreWanted(t *testing.T) {
+	b := newBench(t)
+	twice := b.submit(func(s *handoff.Submission) { s.Name = "Twice <i>" })
+	b.hear("BOOKING_CREATED", twice, b.booked("uid1", 26*time.Hour))
+	b.hear("BOOKING_CREATED", twice, b.booked("uid2", 50*time.Hour))
+	v, path := b.signedIn(), "/desk/leads/"+string(twice.Lead)
+	today := v.page("/desk/")
+	contains(t, today, `<button>Both are wanted<span class="vh">: Twice &lt;i&gt;</span></button>`, "More than one call ahead")
+	old := seenOn(today, twice.Lead)
+	if len(old["uid"]) != 2 || len(old["seat"]) != 2 {
+		t.Fatalf("the form has %v", old)
+	}
+
+	// Another call comes, and then somebody sends the page of before.
+	b.hear("BOOKING_CREATED", twice, b.booked("uid3", 74*time.Hour))
+	p := v.post(path+"/calls-wanted", old)
+	if p.status != 409 {
+		t.Errorf("from a page that is older than a call: %d", p.status)
+	}
+	contains(t, p.body, "Somebody was before you", `href="`+path+`">To the lead<`)
+	today = v.page("/desk/")
+	contains(t, today, "All three are wanted", "uid3")
+	if p := v.post(path+"/calls-wanted", seenOn(today, twice.Lead)); p.status != 303 || p.header.Get("Location") != "/desk/" {
+		t.Errorf("answered %d, to %q", p.status, p.header.Get("Location"))
+	}
+	today = v.page("/desk/")
+	lacks(t, today, "More than one call ahead</h3>")
+	contains(t, today, "Nothing is waiting", "unless somebody said that all are wanted")
+	if n := strings.Count(today, `<p class="when">`); n != 3 {
+		t.Errorf("of three calls %d are ahead", n)
+	}
+	if d := b.read(twice.Lead); d.Stage != "booked" || d.Manual != nil {
+		t.Errorf("lead %+v", d.Lead)
+	}
+
+	page := v.page(path)
+	contains(t, page, "All three calls ahead are wanted, said <bdi>"+email+"</bdi>", `action="`+path+`/calls-wanted/undo"`)
+	lacks(t, page, "live bookings", `/calls-wanted">`)
+	viewer := b.as(handoff.RoleViewer).page(path)
+	contains(t, viewer, "All three calls ahead are wanted")
+	lacks(t, viewer, "calls-wanted")
+
+	for i, want := range []int{303, 409} {
+		if p := v.post(path+"/calls-wanted/undo", url.Values{"site": {"brightwater"}}); p.status != want {
+			t.Errorf("taken back, %d: %d", i, p.status)
+		}
+	}
+	contains(t, v.page("/desk/"), "More than one call ahead</h3>")
+	lacks(t, b.as(handoff.RoleViewer).page("/desk/"), "are wanted", "say so")
+
+	// The lead's own page leads back to itself.
+	page = v.page(path)
+	contains(t, page, "There are three live bookings")
+	if p := v.post(path+"/calls-wanted", seenOn(page, twice.Lead)); p.status != 303 || p.header.Get("Location") != path {
+		t.Errorf("answered %d, to %q", p.status, p.header.Get("Location"))
+	}
+
+	odd := url.Values{"site": {"brightwater"}, "uid": {"uid1", "uid2", "uid3"}, "seat": {""}}
+	if p := v.post(path+"/calls-wanted", odd); p.status != 400 {
+		t.Errorf("a form that is none of ours: %d", p.status)
+	}
+	one := b.submit(nil)
+	b.hear("BOOKING_CREATED", one, b.booked("only", 26*time.Hour))
+	if p := v.post("/desk/leads/"+string(one.Lead)+"/calls-wanted", url.Values{"site": {"brightwater"}, "uid": {"only"}, "seat": {""}}); p.status != 400 {
+		t.Errorf("of one call: %d", p.status)
+	}
 }

@@ -45,20 +45,24 @@ func (d *Desk) setStage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	back := leadAddress(id)
-	switch v.Get("back") {
-	case "board":
-		back = boardAddress(site.ID)
-	case "today":
-		back = "/desk/"
-	}
 	if from, to := handoff.Stage(v.Get("from")), handoff.Stage(v.Get("to")); from != to { // who presses the button and chose nothing wants nothing
 		if _, err := d.Store.SetStage(r.Context(), actorOf(r), site.ID, id, from, to, site.Pipeline); err != nil {
 			return err
 		}
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, backTo(v, site, id), http.StatusSeeOther)
 	return nil
+}
+
+// backTo is the page that a form about a lead was sent from.
+func backTo(v url.Values, site Site, id handoff.LeadID) string {
+	switch v.Get("back") {
+	case "board":
+		return boardAddress(site.ID)
+	case "today":
+		return "/desk/"
+	}
+	return leadAddress(id)
 }
 
 // undoStage takes back the stage that was set by hand last.
@@ -72,6 +76,50 @@ func (d *Desk) undoStage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if _, err := d.Store.UndoStage(r.Context(), actorOf(r), site.ID, id, v.Get("cause"), site.Pipeline); err != nil {
+		return err
+	}
+	http.Redirect(w, r, leadAddress(id), http.StatusSeeOther)
+	return nil
+}
+
+// wantCalls says that a lead wants all its calls ahead, which the form names as the page
+// showed them.
+//
+//	303  to where it was asked from: the lead's page or the first page
+//	400  it has no more than one call ahead
+//	404  no such lead
+//	409  other calls are ahead since the page was made
+func (d *Desk) wantCalls(w http.ResponseWriter, r *http.Request) error {
+	id, site, v, err := d.leadForm(w, r)
+	if err != nil {
+		return err
+	}
+	uids, seats := v["uid"], v["seat"]
+	if len(uids) != len(seats) {
+		return fmt.Errorf("%d uids and %d seats: %w", len(uids), len(seats), handoff.ErrInvalid)
+	}
+	var seen []handoff.BookingKey
+	for i := range uids {
+		seen = append(seen, handoff.BookingKey{UID: uids[i], Seat: seats[i]})
+	}
+	if _, err := d.Store.WantCalls(r.Context(), actorOf(r), site.ID, id, seen); err != nil {
+		return err
+	}
+	http.Redirect(w, r, backTo(v, site, id), http.StatusSeeOther)
+	return nil
+}
+
+// undoCallsWanted takes back that a lead wants all its calls ahead.
+//
+//	303  to the lead's page
+//	404  no such lead
+//	409  it was taken back since
+func (d *Desk) undoCallsWanted(w http.ResponseWriter, r *http.Request) error {
+	id, site, _, err := d.leadForm(w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Store.UndoCallsWanted(r.Context(), actorOf(r), site.ID, id); err != nil {
 		return err
 	}
 	http.Redirect(w, r, leadAddress(id), http.StatusSeeOther)

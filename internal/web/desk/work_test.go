@@ -122,6 +122,8 @@ func TestWorkTakesARole(t *testing.T) {
 		for address, form := range map[string]url.Values{
 			"/stage":                     {"site": {"brightwater"}, "from": {"new"}, "to": {"won"}},
 			"/stage/undo":                {"site": {"brightwater"}, "cause": {"x"}},
+			"/calls-wanted":              {"site": {"brightwater"}, "uid": {"x"}, "seat": {""}},
+			"/calls-wanted/undo":         {"site": {"brightwater"}},
 			"/notes":                     {"site": {"brightwater"}, "text": {"x"}},
 			"/notes/" + note + "/delete": {"site": {"brightwater"}},
 		} {
