@@ -56,6 +56,8 @@ func everyPage(t *testing.T, h *house) []look {
 	moved := booked("boiler-replacement", surveyCall, "Hannah Weiss", "request-reschedule")
 	twice := booked("boiler-replacement", surveyCall, "Imran Qureshi")
 	h.book(t, surveyCall, twice)
+	both := booked("boiler-replacement", surveyCall, "Bartholomew Featherstonehaugh")
+	h.book(t, surveyCall, both)
 	free := h.lead(t, "boiler-replacement", "Grace Hopper", "google")
 	requested := booked("bathroom-refit", designVisit, "Mei-Ling Tan")
 	standing := booked("boiler-replacement", surveyCall, "Zebedee Quux")
@@ -68,6 +70,16 @@ func everyPage(t *testing.T, h *house) []look {
 				t.Fatalf("a lead is %s, not %s", h.detail(t, reference).Stage, stage)
 			}
 		}
+	}
+	for end := time.Now().Add(patience); len(h.detail(t, twice).Bookings) < 2 || len(h.detail(t, both).Bookings) < 2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a second call is not there")
+		}
+	}
+	wanted := h.detail(t, both)
+	if _, err := h.db.WantCalls(t.Context(), handoff.Actor{Name: h.operator, Role: handoff.RoleOperator}, h.siteID, wanted.ID,
+		[]handoff.BookingKey{wanted.Bookings[0].BookingKey, wanted.Bookings[1].BookingKey}); err != nil {
+		t.Fatal(err)
 	}
 	worked := h.detail(t, twice)
 	note := "Called on Tuesday: the boiler is from 1998, and they have two offers already.\nCall again after the survey."
@@ -126,6 +138,7 @@ func everyPage(t *testing.T, h *house) []look {
 			b.until(`document.querySelector(".token")?.textContent.startsWith("hk_")`)
 		}},
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
+		{name: "desk-lead-wanted", address: "/desk/leads/" + string(wanted.ID)},
 		{name: "desk-received", address: "/desk/leads/" + string(worked.ID) + "/received/" + worked.Facts[0].ID},
 		{name: "desk-error", address: "/desk/leads/nothing"},
 		{name: "desk-failures", address: "/desk/failures"},

@@ -165,6 +165,8 @@ type leadsCmd struct {
 	Facts leadsFactsCmd `cmd:"" help:"Show what was heard about a lead, or what was received that told one of it."`
 	Stage leadsStageCmd `cmd:"" help:"Move a lead to a stage, or take that back."`
 	Note  leadsNoteCmd  `cmd:"" help:"Write a note about a lead, or delete one."`
+
+	CallsWanted leadsCallsWantedCmd `cmd:"" help:"Say that a lead wants all its calls ahead, or take that back."`
 }
 
 type leadsListCmd struct {
@@ -241,6 +243,9 @@ func (c leadsShowCmd) Run(e *environment) error {
 	fmt.Fprintln(e.out, "\nBookings:")
 	for _, b := range d.Bookings {
 		fmt.Fprintf(e.out, "  %s  %s  %s\n", b.BookingKey, b.Status, when(b.Start))
+	}
+	if w := d.Wanted; w != nil {
+		fmt.Fprintf(e.out, "  wanted: %s  (%s, %s)\n", callNames(w.Calls), when(w.At), oneLine(w.By))
 	}
 	fmt.Fprintln(e.out, "\nNotes:")
 	for _, n := range d.Notes {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"handoff"
 	"handoff/internal/app"
@@ -139,6 +140,52 @@ func (c leadsNoteCmd) Run(e *environment) error {
 	}
 	fmt.Fprintf(e.out, "Wrote %s.\n", n.ID)
 	return nil
+}
+
+type leadsCallsWantedCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	Undo bool   `help:"Take that back."`
+	ID   string `arg:"" help:"The lead's ID."`
+}
+
+func (c leadsCallsWantedCmd) Run(e *environment) error {
+	db, d, err := c.lead(e, c.ID)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var said handoff.CallsWanted
+	if c.Undo {
+		said, err = db.UndoCallsWanted(e.ctx, handoff.CommandLine, d.Site, d.ID)
+	} else {
+		var ahead []handoff.BookingKey
+		for _, b := range handoff.CallsAhead(d.Bookings, e.now()) {
+			ahead = append(ahead, b.BookingKey)
+		}
+		said, err = db.WantCalls(e.ctx, handoff.CommandLine, d.Site, d.ID, ahead)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return app.WriteJSON(e.out, said)
+	}
+	if c.Undo {
+		fmt.Fprintf(e.out, "%s  taken back: that these are wanted: %s\n", d.ID, callNames(said.Calls))
+		return nil
+	}
+	fmt.Fprintf(e.out, "%s  wanted: %s\n", d.ID, callNames(said.Calls))
+	return nil
+}
+
+// callNames names calls in a line.
+func callNames(calls []handoff.BookingKey) string {
+	var names []string
+	for _, k := range calls {
+		names = append(names, oneLine(k.String()))
+	}
+	return strings.Join(names, ", ")
 }
 
 type leadsStageCmd struct {
