@@ -211,7 +211,7 @@ func (db *DB) readDoubled(ctx context.Context, q querier, t *Today, _ TodayFilte
 		if err != nil {
 			return err
 		}
-		if said.Covers(all, now) { // what is over already is left of what nobody wanted
+		if said.Covers(all, now) { // a call that nobody wanted is over, which only the rule knows
 			continue
 		}
 		if len(t.Doubled) == TodayShown {

@@ -171,6 +171,21 @@ func TestCallsWantedAreThoseAhead(t *testing.T) {
 	})
 }
 
+// A call that is over needs nobody's word, also while it is of the same day.
+func TestCallsWantedAfterACall(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.from("f1", "Ada", "ada@example.com")
+		db.books("u0", 10*time.Minute, s.ID)
+		db.pass(time.Hour)
+		db.books("u1", 2*time.Hour, s.ID)
+		db.books("u2", 50*time.Hour, s.ID)
+		db.must2(db.wants(s.Lead, "u1", "u2"))
+		if got := db.doubled(); got != "" {
+			t.Errorf("there wait %s", got)
+		}
+	})
+}
+
 // What is refused leaves nothing.
 func TestCallsWantedIsRefused(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
