@@ -34,7 +34,7 @@ func TestPurgeBodies(t *testing.T) {
 			return r
 		}
 		forge("event", handoff.SignatureMissing) // the bytes of a real one, before it came
-		const many = 450 // more than are looked at in one go, all settled at one moment
+		const many = 450                         // more than are looked at in one go, all settled at one moment
 		var all sync.WaitGroup
 		for i := range many {
 			all.Go(func() { forge(fmt.Sprint("old", i), handoff.SignatureMissing) })
