@@ -1,272 +1,152 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 
 	"handoff"
 	"handoff/internal/app"
+	"handoff/internal/calcom"
 	"handoff/internal/store"
 	"handoff/internal/web/api"
 )
 
-// settleFlags are what all commands have that settle failures.
-type settleFlags struct {
-	configFlag
-	JSON bool `name:"json" help:"Print the entry as it is then, as JSON."`
+// failuresCmd shows the failure queue, and settles what waits in it (settle.go).
+type failuresCmd struct {
+	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
+	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
+
+	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry, or all with a reason, need nobody."`
+	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
+	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry."`
+	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry, or of all with a reason, again, with today's secrets."`
+	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry, or about several."`
+
+	// Fixture is for reports: nothing in it is anybody's.
+	Fixture failuresFixtureCmd `cmd:"" help:"Print the newest body of an entry with placeholders for all that is personal, to report it or to test with."`
 }
 
-// entryArg names one entry.
-type entryArg struct {
+type failuresListCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	Site string `help:"Only of this site."`
+	All  bool   `help:"Also the settled ones."`
+
+	Reason handoff.Reason `help:"Only with this reason." placeholder:"REASON"`
+	UID    string         `name:"uid" help:"Only about the booking with this uid."`
+
+	Limit int `help:"How many at most." default:"100"`
+}
+
+// sites are those that are listed; nil: all.
+func (c failuresListCmd) sites() []string {
+	if c.Site == "" {
+		return nil
+	}
+	return []string{c.Site}
+}
+
+func (c failuresListCmd) Run(e *environment) error {
+	if err := checkLimit(c.Limit); err != nil {
+		return err
+	}
+	if c.Reason != "" && c.Reason.Text().Reason == "" {
+		return noReason(c.Reason)
+	}
+	db, err := c.storeOf(e, c.Site, "")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Reason: c.Reason, UID: c.UID, Settled: c.All, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return app.WriteJSON(e.out, append([]store.FailureView{}, list...))
+	}
+	return table(e.out, "FAILURE\tSITE\tKIND\tREASON\tDELIVERIES\tLAST\tSETTLED", len(list), func(i int) string {
+		f := list[i]
+		settled := "-"
+		if f.SettledAt != nil {
+			settled = when(*f.SettledAt)
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%s", f.ID, f.Site, f.Kind, f.Reason, f.Deliveries, when(f.LastAt), settled)
+	})
+}
+
+type failuresShowCmd struct {
+	configFlag
+	JSON bool   `name:"json" help:"Print JSON."`
+	ID   string `arg:"" help:"The entry's ID."`
+}
+
+func (c failuresShowCmd) Run(e *environment) error {
+	db, f, err := c.failure(e, c.ID)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	suggested, err := db.Suggestions(e.ctx, f.FailureView)
+	if err != nil {
+		return err
+	}
+	v := api.ViewFailure(f, suggested)
+	if c.JSON {
+		return app.WriteJSON(e.out, v)
+	}
+	t := f.Text()
+	fmt.Fprintf(e.out, "%s  %s  %s\n\nWhat happened: %s\n%s\nWhat to do:    %s\n\nReceived %s, first %s, last %s.\n",
+		f.ID, f.Kind, t.Title, t.What, oneLine(f.Detail), t.Do, times(f.Deliveries), when(f.ReceivedAt), when(f.LastAt))
+	if f.UID != "" {
+		fmt.Fprintf(e.out, "Booking %s of %s.\n", oneLine(f.Key().String()), dash(oneLine(f.Attendee)))
+	}
+	if f.SettledAt != nil {
+		fmt.Fprintf(e.out, "Settled %s: %s.\n", when(*f.SettledAt), oneLine(f.SettledBy))
+	}
+	if len(v.Remedies) > 0 {
+		fmt.Fprintf(e.out, "It can be settled by handoff failures %s.\n", alternatives(v.Remedies))
+	}
+	for _, s := range v.Suggestions {
+		fmt.Fprintf(e.out, "  It may belong to %s: %s.\n", s.Lead, strings.Join(s.Reasons, ", "))
+	}
+	for _, r := range f.Received {
+		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
+	}
+	return nil
+}
+
+type failuresFixtureCmd struct {
+	configFlag
 	ID string `arg:"" help:"The entry's ID."`
 }
 
-// entryOrReason names one entry, or all that wait with a reason.
-type entryOrReason struct {
-	ID     string         `arg:"" optional:"" help:"The entry's ID."`
-	Reason handoff.Reason `help:"All that wait with this reason, instead of one entry." placeholder:"REASON"`
-	Site   string         `help:"With --reason: only those of this site."`
-}
-
-// check refuses what names neither or both, a reason that there is not, or a site.
-func (w entryOrReason) check(c *app.Config) error {
-	switch {
-	case (w.ID == "") == (w.Reason == ""):
-		return usage("name an entry by its ID, or say --reason")
-	case w.Reason == "" && w.Site != "":
-		return usage("--site goes with --reason: an entry's ID says whose it is")
-	case w.Reason != "" && w.Reason.Text().Reason == "":
-		return noReason(w.Reason)
-	}
-	if err := c.CheckFilter(w.Site, ""); err != nil {
-		return usageError{err}
-	}
-	return nil
-}
-
-// noReason is the error of a reason that there is not.
-func noReason(r handoff.Reason) error {
-	return usage("there is no reason %q; docs/failures.md has those that there are", r)
-}
-
-// sites are those whose entries are meant.
-func (w entryOrReason) sites(c *app.Config) []string {
-	if w.Site != "" {
-		return []string{w.Site}
-	}
-	return c.SiteIDs()
-}
-
-// do finds an entry, does something about it, and says what came of it.
-func (f settleFlags) do(e *environment, db *store.DB, name string, act func(store.FailureDetail) error, says string) error {
-	id := handoff.FailureID(name)
-	d, err := db.Failure(e.ctx, nil, id)
-	if err != nil {
-		return notFound(err, "failure "+name)
-	}
-	if err := act(d); err != nil {
-		return err
-	}
-	if !f.JSON {
-		fmt.Fprintf(e.out, "%s  %s: %s\n", d.ID, d.Reason, says)
-		return nil
-	}
-	if d, err = db.Failure(e.ctx, nil, id); err != nil {
-		return err
-	}
-	suggested, err := db.Suggestions(e.ctx, d.FailureView)
-	if err != nil {
-		return err
-	}
-	return app.WriteJSON(e.out, api.ViewFailure(d, suggested))
-}
-
-// open does the same with the store of the configuration.
-func (f settleFlags) open(e *environment, name string, act func(*store.DB, store.FailureDetail) error, says string) error {
-	db, err := f.store(e)
+func (c failuresFixtureCmd) Run(e *environment) error {
+	db, f, err := c.failure(e, c.ID)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	return f.do(e, db, name, func(d store.FailureDetail) error { return act(db, d) }, says)
-}
-
-type failuresDismissCmd struct {
-	settleFlags
-	entryOrReason
-	Note string `help:"Why; kept with it."`
-}
-
-func (c failuresDismissCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
+	if len(f.Received) == 0 {
+		return fmt.Errorf("no body is kept for %s: %w", c.ID, handoff.ErrNotFound)
+	}
+	out, err := calcom.Fixture([]byte(f.Received[len(f.Received)-1].Body))
 	if err != nil {
 		return err
 	}
-	if err := c.check(conf); err != nil {
-		return err
-	}
-	if c.ID != "" {
-		return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
-			_, err := db.Dismiss(e.ctx, handoff.CommandLine, d.Site, []handoff.FailureID{d.ID}, c.Note)
-			return err
-		}, "dismissed")
-	}
-	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	done := []store.Resolution{}
-	for _, site := range c.sites(conf) {
-		of, err := dismissAll(e, db, site, c.Reason, c.Note)
-		if done = append(done, of...); err != nil {
-			return err
-		}
-	}
-	if c.JSON {
-		return app.WriteJSON(e.out, done)
-	}
-	for _, r := range done {
-		fmt.Fprintf(e.out, "%s  %s: %d of %s dismissed; to take them back: handoff failures undo %s\n", r.ID, r.Site, r.Failures, c.Reason, r.ID)
-	}
-	if len(done) == 0 {
-		fmt.Fprintf(e.out, "Nothing waits with %s.\n", c.Reason)
-	}
-	return nil
+	_, err = e.out.Write(out)
+	return err
 }
 
-// dismissAll dismisses what waits at a site for a reason, as many at a time as are done
-// at once. What comes meanwhile stays.
-func dismissAll(e *environment, db *store.DB, site string, reason handoff.Reason, note string) (done []store.Resolution, err error) {
-	for now := db.Now(); ; {
-		r, err := db.DismissAll(e.ctx, handoff.CommandLine, site, reason, now, note)
-		if errors.Is(err, handoff.ErrNotFound) {
-			return done, nil
-		}
-		if err != nil {
-			return done, err
-		}
-		done = append(done, r)
+// alternatives joins what can be done: "attach, ask or dismiss".
+func alternatives(remedies []handoff.Remedy) string {
+	last := len(remedies) - 1
+	var before []string
+	for _, r := range remedies[:last] {
+		before = append(before, string(r))
 	}
-}
-
-type failuresAttachCmd struct {
-	settleFlags
-	entryArg
-	Lead string `arg:"" help:"The lead's ID."`
-	Note string `help:"Why; kept with it."`
-}
-
-func (c failuresAttachCmd) Run(e *environment) error {
-	lead, err := handoff.ParseLeadID(c.Lead)
-	if err != nil {
-		return usageError{err}
+	if last == 0 {
+		return string(remedies[0])
 	}
-	return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
-		_, err := db.Attach(e.ctx, handoff.CommandLine, d.Site, d.ID, lead, c.Note)
-		return notFound(err, "lead "+c.Lead+" on that site")
-	}, "its booking belongs to "+c.Lead)
-}
-
-type failuresAskCmd struct {
-	settleFlags
-	entryArg
-}
-
-func (c failuresAskCmd) Run(e *environment) error {
-	return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
-		return db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
-	}, "the server asks Cal.com about its booking; the answer settles it")
-}
-
-type failuresVerifyCmd struct {
-	settleFlags
-	entryOrReason
-}
-
-func (c failuresVerifyCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	if err := c.check(conf); err != nil {
-		return err
-	}
-	a, err := app.New(e.ctx, conf, e.log, e.now)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	if c.ID != "" {
-		return c.do(e, a.Store(), c.ID, func(d store.FailureDetail) error {
-			return notFound(a.ReadAgain(e.ctx, handoff.CommandLine, d.Site, d.ID), "body of that entry any more, as it came")
-		}, "its delivery was read again, and is kept")
-	}
-	type view struct {
-		Site string `json:"site"`
-		Read int    `json:"read"` // and have taken their effect
-		Left int    `json:"left"` // that wait as before
-	}
-	var done []view
-	for _, site := range c.sites(conf) {
-		read, left, err := a.ReadAllAgain(e.ctx, handoff.CommandLine, site, c.Reason)
-		if err != nil {
-			return err
-		}
-		done = append(done, view{site, read, left})
-	}
-	return printList(e.out, c.JSON, done, "SITE\tREAD\tWAIT AS BEFORE", func(v view) string {
-		return fmt.Sprintf("%s\t%d\t%d", v.Site, v.Read, v.Left)
-	}, func(v view) view { return v })
-}
-
-type failuresUndoCmd struct {
-	settleFlags
-	ID string `arg:"" help:"The ID of an entry, or of what was done about several (res_…)."`
-}
-
-func (c failuresUndoCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if id, err := handoff.ParseResolutionID(c.ID); err == nil {
-		return c.undoMany(e, db, conf.SiteIDs(), id)
-	}
-	return c.do(e, db, c.ID, func(d store.FailureDetail) error {
-		if d.Resolution == nil {
-			return fmt.Errorf("no person settled failure %s: %w", d.ID, handoff.ErrConflict)
-		}
-		return db.Undo(e.ctx, handoff.CommandLine, d.Site, d.Resolution.ID)
-	}, "what was done about it is taken back")
-}
-
-// undoMany takes back what was done about several entries of one of the sites.
-func (c failuresUndoCmd) undoMany(e *environment, db *store.DB, sites []string, id handoff.ResolutionID) error {
-	for _, site := range sites {
-		r, err := db.Resolution(e.ctx, site, id)
-		if errors.Is(err, handoff.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := db.Undo(e.ctx, handoff.CommandLine, site, id); err != nil {
-			return err
-		}
-		if !c.JSON {
-			fmt.Fprintf(e.out, "%s  %s: %d entries wait again\n", id, site, r.Failures)
-			return nil
-		}
-		if r, err = db.Resolution(e.ctx, site, id); err != nil {
-			return err
-		}
-		return app.WriteJSON(e.out, r)
-	}
-	return notFound(handoff.ErrNotFound, "resolution "+string(id))
+	return strings.Join(before, ", ") + " or " + string(remedies[last])
 }
