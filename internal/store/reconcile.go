@@ -232,7 +232,7 @@ func (r *reconciliation) derive(ctx context.Context) error {
 			r.ignored[key] = rule
 		}
 	}
-	if err := r.readDismissed(ctx); err != nil {
+	if err := r.readDismissed(ctx, leads); err != nil {
 		return err
 	}
 	r.before = map[handoff.BookingKey]stored{}
@@ -251,8 +251,9 @@ func (r *reconciliation) derive(ctx context.Context) error {
 }
 
 // readDismissed finds what people said needs nobody, of what would wait now. Of a booking
-// that belongs to no lead it is said for those that it replaced, or that replaced it, as well.
-func (r *reconciliation) readDismissed(ctx context.Context) error {
+// that belongs to no lead it is said for those that it replaced, or that replaced it, as
+// well; but not for one that carries the reference of a lead, which nobody has seen.
+func (r *reconciliation) readDismissed(ctx context.Context, leads map[handoff.SubmissionID]handoff.LeadID) error {
 	r.dismissed = map[handoff.BookingKey]handoff.Reason{}
 	chains := map[handoff.BookingKey]bool{}
 	err := many(ctx, r.tx, `SELECT uid, seat, reason FROM failures WHERE site = $1 AND remedy = 'dismiss' AND uid <> '' AND uid IN?`,
@@ -271,12 +272,27 @@ func (r *reconciliation) readDismissed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("failures: %w", err)
 	}
+	named := r.carryingLeads(leads)
 	for key, tie := range r.ties {
-		if chains[tie.Chain] { // whose bookings all wait for the same reason
+		if chains[tie.Chain] && !named[key] { // whose bookings all wait for the same reason
 			r.dismissed[key] = tie.Reason
 		}
 	}
 	return nil
+}
+
+// carryingLeads are the bookings that carry a valid reference of a lead that there is. One
+// that belongs to none all the same follows others, whose reference came first.
+func (r *reconciliation) carryingLeads(leads map[handoff.SubmissionID]handoff.LeadID) map[handoff.BookingKey]bool {
+	out := map[handoff.BookingKey]bool{}
+	for i := range r.known {
+		for _, c := range r.known[i].Carried {
+			if c.Verdict == handoff.Valid && leads[c.Submission] != "" {
+				out[handoff.BookingKey{UID: r.known[i].UID, Seat: r.known[i].Seat}] = true
+			}
+		}
+	}
+	return out
 }
 
 // leadsNamed finds the leads of the submissions that references name.

@@ -130,6 +130,27 @@ func TestDismissingAChain(t *testing.T) {
 		if got := open(); !strings.Contains(got, "w2 booking_of_another_lead") || strings.Contains(got, "w1") {
 			t.Errorf("of a chain with a lead there waits %q", got)
 		}
+
+		// Nor does it hide a booking that carries a lead's own reference: the submission that
+		// the chain began with is gone, and somebody moved the call with the reference of another.
+		follow("g1", "", carry(handoff.Submission{ID: "sub_gone"}))
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{id("g1")}, "asked to be erased")
+		h.must(err)
+		h.work()
+		follow("g2", "g1", carry(handoff.Submission{ID: "sub_gone"}))
+		if got := open(); strings.Contains(got, "g1") || strings.Contains(got, "g2") {
+			t.Errorf("with the reference that is gone there waits %q", got)
+		}
+		follow("g3", "g2", carry(lead))
+		if got := open(); !strings.Contains(got, "g3 submission_unknown") || strings.Contains(got, "g1") || strings.Contains(got, "g2") {
+			t.Errorf("with a lead's reference there waits %q", got)
+		}
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{id("g3")}, "")
+		h.must(err)
+		h.work()
+		if got := open(); strings.Contains(got, "g3") {
+			t.Errorf("said of it itself, and there waits %q", got)
+		}
 	})
 }
 
