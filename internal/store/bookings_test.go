@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -41,6 +42,38 @@ func (h *harness) pagesOf(f store.BookingFilter) (out []store.KeptBooking) {
 		}
 		f.After = page[len(page)-1].Place()
 	}
+}
+
+// A time that no engine keeps, which is a right one for a client, bounds a list as the
+// nearest one that can be kept, and is no failure of the store.
+func TestTimesBeyondWhatIsKept(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		ctx := t.Context()
+		db.booked(site, "u1", "", handoff.Accepted, db.now(), "")
+		for _, given := range []string{"0000-01-01T00:00:00Z", "0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:00"} {
+			at, err := time.Parse(time.RFC3339, given)
+			db.must(err)
+			early := at.Year() < 1
+			for name, row := range map[string]struct {
+				filter store.BookingFilter
+				want   bool
+			}{
+				"from":  {store.BookingFilter{From: at}, early},
+				"to":    {store.BookingFilter{To: at}, !early},
+				"after": {store.BookingFilter{After: store.BookingPlace{Start: at, BookingKey: handoff.BookingKey{UID: "u"}}}, early},
+			} {
+				if found, err := db.Bookings(ctx, row.filter); err != nil || len(found) == 1 != row.want {
+					t.Errorf("%s %s: %d bookings, %v", name, given, len(found), err)
+				}
+			}
+			if _, err := db.DismissAll(ctx, handoff.CommandLine, site, handoff.NoReference, at, ""); !errors.Is(err, handoff.ErrNotFound) {
+				t.Errorf("seen %s: %v", given, err)
+			}
+			if _, err := db.Audit(ctx, store.AuditFilter{Since: at}); err != nil {
+				t.Errorf("since %s: %v", given, err)
+			}
+		}
+	})
 }
 
 // Every filter of bookings alone and with others chooses the same as looking at each does,

@@ -12,12 +12,20 @@ type stamp struct{ time.Time }
 
 const stampLayout = "2006-01-02T15:04:05.000000Z"
 
-// Value writes the time for the database.
+// Value writes the time for the database. Who asks may name any time: one before the
+// first year, which PostgreSQL does not read, or after the year 9999, which does not sort as
+// text, stands for the nearest that can be kept.
 func (s stamp) Value() (driver.Value, error) {
-	if s.IsZero() {
+	switch at := s.UTC(); {
+	case s.IsZero():
 		return nil, nil
+	case at.Year() < 1:
+		return "0001-01-01T00:00:00.000000Z", nil
+	case at.Year() > 9999:
+		return "9999-12-31T23:59:59.999999Z", nil
+	default:
+		return at.Format(stampLayout), nil
 	}
-	return s.UTC().Format(stampLayout), nil
 }
 
 // Scan reads a time from the database.
