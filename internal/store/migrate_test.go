@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"handoff"
 	"handoff/internal/store"
@@ -137,4 +140,48 @@ func TestNewerStore(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A server of the version before works on while the schema is brought up to date: what it
+// has begun waits for the migration, or the other way round, and neither breaks the other off.
+func TestMigrateBesideAServer(t *testing.T) {
+	url := newPostgres(t)
+	ctx := t.Context()
+	if err := store.MigrateTo(ctx, url, 14); err != nil {
+		t.Fatal(err)
+	}
+	server, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	tx, err := server.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(query string) {
+		t.Helper()
+		if _, err := tx.ExecContext(ctx, query); err != nil {
+			t.Errorf("the server: %v", err)
+		}
+	}
+	write(`UPDATE bookings SET outcome = outcome`) // as reconciling does, in this order
+	done := make(chan error, 1)
+	go func() { done <- store.MigrateTo(context.Background(), url, 15) }()
+	for waits, deadline := false, time.Now().Add(10*time.Second); !waits; time.Sleep(10 * time.Millisecond) {
+		err := server.QueryRowContext(ctx, `
+			SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+				WHERE NOT l.granted AND c.relnamespace = current_schema()::regnamespace)`).Scan(&waits)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("the migration does not wait: %v", err)
+		}
+	}
+	write(`UPDATE failures SET detail = detail`)
+	write(`UPDATE leads SET name = name`)
+	if err := tx.Commit(); err != nil {
+		t.Errorf("the server: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the migration: %v", err)
+	}
 }
