@@ -64,7 +64,13 @@ func (db *DB) DismissAll(ctx context.Context, by handoff.Actor, site string, rea
 		if len(ids) == 0 {
 			return nil, fmt.Errorf("no failure of %s waits: %w", reason, handoff.ErrNotFound)
 		}
-		return db.hold(ctx, tx, site, ids)
+		of, err := db.hold(ctx, tx, site, ids)
+		// Until they were held one could come again, or be settled by a fact.
+		of = slices.DeleteFunc(of, func(h settling) bool { return h.last.After(seen) || !h.since.IsZero() })
+		if err == nil && len(of) == 0 {
+			err = fmt.Errorf("no failure of %s waits any more: %w", reason, handoff.ErrNotFound)
+		}
+		return of, err
 	}, func(*txn, []settling) error { return nil })
 	return r, err
 }
@@ -100,6 +106,7 @@ type settling struct {
 	key    handoff.BookingKey
 	digest string // of its delivery; empty: it is about none
 	signed bool
+	last   stamp  // when it came last
 	since  stamp  // settled; zero while it is open
 	by     string // what settled it
 }
@@ -120,10 +127,10 @@ func (h settling) refuses(remedy handoff.Remedy) error {
 func (db *DB) hold(ctx context.Context, tx *txn, site string, ids []handoff.FailureID) ([]settling, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	var out []settling
-	err := many(ctx, tx, `SELECT id, reason, kind, uid, seat, digest, verified, settled_at, settled_by FROM failures WHERE site = $1 AND id IN? ORDER BY id`+db.engine.lock,
+	err := many(ctx, tx, `SELECT id, reason, kind, uid, seat, digest, verified, last_at, settled_at, settled_by FROM failures WHERE site = $1 AND id IN? ORDER BY id`+db.engine.lock,
 		[]any{site}, singles(ids), func(r *sql.Rows) error {
 			var h settling
-			err := r.Scan(&h.id, &h.reason, &h.kind, &h.key.UID, &h.key.Seat, &h.digest, &h.signed, &h.since, &h.by)
+			err := r.Scan(&h.id, &h.reason, &h.kind, &h.key.UID, &h.key.Seat, &h.digest, &h.signed, &h.last, &h.since, &h.by)
 			out = append(out, h)
 			return err
 		})

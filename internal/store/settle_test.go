@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -708,4 +710,52 @@ func TestSuggestions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What comes again, or is settled by a fact, while all of a reason are being dismissed is
+// left alone, as what came after they were seen is. On SQLite a writer is alone.
+func TestDismissAllBesideWhatComes(t *testing.T) {
+	h := &harness{t: t, at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), url: newPostgres(t)}
+	h.open()
+	defer h.Close()
+	ctx := t.Context()
+	for _, digest := range []string{"again", "proved", "third"} {
+		h.must(h.KeepUnverified(ctx, h.delivery(digest), handoff.SignatureWrong, ""))
+	}
+	seen := h.now()
+	other, err := sql.Open("pgx", h.url)
+	h.must(err)
+	defer other.Close()
+	tx, err := other.BeginTx(ctx, nil)
+	h.must(err)
+	var pid int
+	h.must(tx.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&pid))
+	for _, query := range []string{
+		`UPDATE failures SET count = count + 1, last_at = last_at + interval '1 second' WHERE digest = 'again'`,
+		`UPDATE failures SET settled_at = last_at, settled_by = 'a fact' WHERE digest = 'proved'`,
+	} {
+		_, err := tx.ExecContext(ctx, query)
+		h.must(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		r, err := h.DismissAll(context.Background(), ann, site, handoff.SignatureWrong, seen, "")
+		if err == nil && r.Failures != 1 {
+			err = fmt.Errorf("%d were dismissed", r.Failures)
+		}
+		done <- err
+	}()
+	for waits, deadline := false, time.Now().Add(10*time.Second); !waits; time.Sleep(10 * time.Millisecond) {
+		err := other.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))`, pid).Scan(&waits)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("it does not wait: %v", err)
+		}
+	}
+	h.must(tx.Commit())
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if left := h.waiting(); len(left) != 1 || left[0].Deliveries != 2 {
+		t.Errorf("there waits %+v", left)
+	}
 }
