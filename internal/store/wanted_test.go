@@ -132,7 +132,7 @@ func TestCallsWanted(t *testing.T) {
 		for _, a := range db.worked(s.Lead) {
 			acts = append(acts, a.Actor+" "+a.Action+" "+a.Detail)
 		}
-		want := []string{"priya@example.com lead.calls.undo u1, u2, u3", "olga@example.com lead.calls u1, u2, u3", "priya@example.com lead.calls u1, u2"}
+		want := []string{"priya@example.com lead.calls.undo 3 calls", "olga@example.com lead.calls 3 calls", "priya@example.com lead.calls 2 calls"}
 		if !slices.Equal(acts, want) {
 			t.Errorf("acts %q", acts)
 		}

@@ -100,7 +100,7 @@ func TestCallsWanted(t *testing.T) {
 	}
 	before := lead()
 	act := read[handoff.Act](c.ask("POST", path, `{"calls":[{"uid":"second"},{"uid":"booked","seat":""}]}`, "Idempotency-Key", "both").is(201))
-	if act.Action != "lead.calls" || act.Actor != "key "+c.key.Name || act.Detail != "booked, second" {
+	if act.Action != "lead.calls" || act.Actor != "key "+c.key.Name || act.Detail != "2 calls" {
 		t.Errorf("act %+v", act)
 	}
 	if again := c.ask("POST", path, `{"calls":[{"uid":"second"},{"uid":"booked","seat":""}]}`, "Idempotency-Key", "both").is(201); again.header.Get("Idempotency-Replayed") != "true" {
