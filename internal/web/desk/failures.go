@@ -200,6 +200,7 @@ type failureListPage struct {
 	Rows     []failureRow
 	Many     bool   // failures of several sites are shown
 	Bulk     bool   // they can be dismissed together
+	All      bool   // and so can all of the reason: the list leaves none of them out
 	Verify   bool   // and read again
 	Site     string // whose they are then
 	Seen     string // when they were read
@@ -263,7 +264,8 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		page.Bulk = page.Bulk || row.Select
 		page.Rows = append(page.Rows, row)
 	}
-	page.Verify = page.Bulk && q.reason != "" && d.siteOf(page.Site).Read != nil && slices.Contains(found[0].Remedies(), handoff.Verify)
+	page.All = q.reason != "" && q.uid == ""
+	page.Verify = page.Bulk && page.All && d.siteOf(page.Site).Read != nil && slices.Contains(found[0].Remedies(), handoff.Verify)
 	return d.render(w, http.StatusOK, "failure-list", page)
 }
 

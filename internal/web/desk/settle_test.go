@@ -146,6 +146,10 @@ func TestDismissingMany(t *testing.T) {
 	if got := v.post("/desk/failures/dismissed", form); got.status != 409 {
 		t.Errorf("twice: %d", got.status)
 	}
+	contains(t, page, `name="all"`)
+	narrow := v.page("/desk/failures?reason=no_reference&uid=stray")
+	contains(t, narrow, `name="id"`) // but not all of the reason, of which the list shows only one booking's
+	lacks(t, narrow, `name="all"`, "All of this cause")
 	for name, c := range map[string]struct {
 		form url.Values
 		want int
