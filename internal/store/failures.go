@@ -58,6 +58,7 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	}
 	ruled := map[string]string{} // what is ignored → its rule
 	with := map[string]bool{}    // what is dismissed with another booking of its chain
+	chains := map[handoff.BookingKey][]waiting{}
 	for key, tie := range ties {
 		w := waiting{site, "booking/" + key.String(), tie.Reason}
 		if rule := ignored[key]; rule != "" {
@@ -71,6 +72,9 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			with[w.subject] = true
 			continue
 		}
+		if tie.Lead == "" {
+			chains[tie.Chain] = append(chains[tie.Chain], w)
+		}
 		if open[w] {
 			delete(open, w)
 			if err := cameAgain(ctx, tx, w); err != nil {
@@ -81,6 +85,11 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		if err := db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
 			Site: site, Kind: handoff.FailedEvent, Reason: tie.Reason, Booking: key, Lead: tie.Lead, ReceivedAt: at, Deliveries: 1,
 		}, subject: w.subject, verified: true}); err != nil {
+			return err
+		}
+	}
+	for _, chain := range chains {
+		if err := cameTogether(ctx, tx, chain); err != nil {
 			return err
 		}
 	}
@@ -113,6 +122,36 @@ func cameAgain(ctx context.Context, tx *txn, w waiting) error {
 		UPDATE failures SET last_at = `+last+` WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL AND last_at < `+last,
 		w.site, w.subject, w.reason); err != nil {
 		return fmt.Errorf("failure: %w", err)
+	}
+	return nil
+}
+
+// cameTogether notes that the open failures of a chain without a lead, all of one site and
+// reason, came when the last of them did: who dismisses one dismisses all.
+func cameTogether(ctx context.Context, tx *txn, chain []waiting) error {
+	if len(chain) < 2 {
+		return nil
+	}
+	var subjects []string
+	for _, w := range chain {
+		subjects = append(subjects, w.subject)
+	}
+	slices.Sort(subjects)
+	args := []any{chain[0].site, chain[0].reason}
+	var last stamp
+	err := many(ctx, tx, `SELECT last_at FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND subject IN?`, args, singles(subjects), func(r *sql.Rows) error {
+		var at stamp
+		if err := r.Scan(&at); err != nil || !at.After(last.Time) {
+			return err
+		}
+		last = at
+		return nil
+	})
+	if err == nil {
+		err = many(ctx, tx, `UPDATE failures SET last_at = $3 WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND last_at < $3 AND subject IN?`, append(args, last), singles(subjects), nil)
+	}
+	if err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	return nil
 }

@@ -396,6 +396,40 @@ func TestDismissAllOrNone(t *testing.T) {
 	})
 }
 
+// A call that was moved since somebody read the list they have not seen: neither its entry
+// nor that of the booking it replaced, with which it would go, is dismissed with the others.
+func TestLaterMoveOfAWaitingBooking(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		hear := func(id, uid, replaced string, status handoff.Status) {
+			e := h.event(id, uid, status, "")
+			e.Observation.Predecessor = replaced
+			h.keep(e, id)
+			h.work()
+			h.pass(time.Minute)
+		}
+		left := func(what string) {
+			t.Helper()
+			r, err := h.DismissAll(ctx, ann, site, handoff.NoReference, h.now().Add(-90*time.Second), "")
+			h.work()
+			waits := map[string]bool{}
+			for _, f := range h.waiting() {
+				waits[f.UID] = true
+			}
+			if err == nil && r.Failures != 1 || !waits["u1"] || !waits["u2"] {
+				t.Errorf("%s: %d were dismissed, %v; there waits %v", what, r.Failures, err, waits)
+			}
+		}
+		hear("e1", "u1", "", handoff.Accepted)
+		hear("e2", "other", "", handoff.Accepted)
+		hear("e3", "u2", "u1", handoff.Accepted)
+		left("moved")
+		h.pass(time.Hour)
+		hear("e4", "u2", "", handoff.Cancelled)
+		left("moved, and then cancelled")
+	})
+}
+
 // What Cal.com tells later of a booking whose failure waits, who saw it before has not
 // seen: it is not dismissed with the others.
 func TestLaterEventOfAWaitingBooking(t *testing.T) {
