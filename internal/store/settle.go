@@ -341,7 +341,7 @@ func readResolution(ctx context.Context, q querier, site, id, lock string) (*Res
 	var at, undone stamp
 	err := q.QueryRowContext(ctx, `
 		SELECT id, remedy, lead_id, decision, note, actor, at, undone_at, undone_by,
-			(SELECT count(*) FROM failures f WHERE f.site = $1 AND f.resolution = $2 AND f.resolution <> '')
+			(SELECT count(*) FROM resolved WHERE resolution = $2)
 		FROM resolutions WHERE site = $1 AND id = $2`+lock, site, id).Scan(
 		&r.ID, &r.Remedy, &r.Lead, &r.decision, &r.Note, &r.By, &at, &undone, &r.UndoneBy, &r.Failures)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -370,6 +370,9 @@ func TestDismissAllOrNone(t *testing.T) {
 			t.Errorf("%+v, %v", acts, err)
 		}
 		h.must(h.Undo(ctx, ann, site, both.ID))
+		if r, err := h.Resolution(ctx, site, both.ID); err != nil || r.Failures != 3 || r.UndoneAt == nil {
+			t.Errorf("what it settled is forgotten: %+v, %v", r, err)
+		}
 		// Each of them remembers both, also now that it waits again.
 		for _, id := range mixed {
 			if got := h.done(string(id)); !slices.Equal(got, []string{"ann@example.com failure.undo", "ann@example.com failure.dismiss"}) {

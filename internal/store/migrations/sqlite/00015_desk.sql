@@ -13,6 +13,7 @@ CREATE TABLE resolved (
   PRIMARY KEY (failure, resolution)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO resolved SELECT id, resolution FROM failures WHERE resolution <> '';
+CREATE INDEX resolved_by ON resolved (resolution);
 
 -- What became of a booking is asked also when it is settled.
 DROP INDEX failures_of_booking;
