@@ -342,7 +342,10 @@ func (b *tab) pressAt(p point) {
 // fill types into a field.
 func (b *tab) fill(selector, value string) {
 	b.Helper()
-	b.do(chromedp.Focus(chromedp.CSS(selector)), chromedp.Steps(insert(value)))
+	// In the page, and again until it holds: of one that is still coming the driver knows no
+	// nodes for long.
+	b.until(fmt.Sprintf("document.readyState === 'complete' && (document.querySelector(%[1]q)?.focus(), document.activeElement?.matches(%[1]q))", selector))
+	b.do(chromedp.Steps(insert(value)))
 }
 
 func insert(text string) chromedp.Action[chromedp.Void] {
