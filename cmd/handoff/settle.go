@@ -260,7 +260,7 @@ func (c failuresUndoCmd) undoMany(e *environment, db *store.DB, sites []string, 
 			return err
 		}
 		if !c.JSON {
-			fmt.Fprintf(e.out, "%s  %s: %d entries wait again\n", id, site, r.Failures)
+			fmt.Fprintf(e.out, "%s  %s: taken back; it had settled %d\n", id, site, r.Failures)
 			return nil
 		}
 		if r, err = db.Resolution(e.ctx, site, id); err != nil {
