@@ -72,8 +72,11 @@ func Suggest(b Booking, leads []Lead) []Suggestion {
 	if alone >= 0 {
 		out = out[:min(len(out), alone+fewByTime)]
 	}
-	return out
+	return out[:min(len(out), maxSuggested)]
 }
+
+// maxSuggested is how many are suggested: a person looks at each.
+const maxSuggested = 8
 
 // fewByTime is how many are suggested of whom only the time speaks: the newest.
 const fewByTime = 3

@@ -42,6 +42,13 @@ func TestSuggest(t *testing.T) {
 		return Lead{ID: LeadID(id), Name: name, Email: email, Phone: phone, CreatedAt: at.Add(-before)}
 	}
 	const day = 24 * time.Hour
+	var crowd []Lead
+	for i := range 20 {
+		crowd = append(crowd, lead(fmt.Sprint("lead_", i), "Dana Reyes", "dana@example.com", "", time.Duration(i)*day))
+	}
+	if got := Suggest(b, crowd); len(got) != 8 || got[0].Lead.ID != "lead_0" {
+		t.Errorf("of many %d are suggested, first %+v", len(got), got[:1])
+	}
 	for _, c := range []struct {
 		name  string
 		leads []Lead

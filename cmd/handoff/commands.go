@@ -49,6 +49,16 @@ type configFlag struct {
 	Config string `short:"c" help:"Configuration file." default:"handoff.yaml" env:"HANDOFF_CONFIG" type:"path"`
 }
 
+// both reads the configuration and opens its store.
+func (f configFlag) both(e *environment) (*app.Config, *store.DB, error) {
+	c, err := app.Load(f.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := app.OpenStore(e.ctx, c, e.log, e.now)
+	return c, db, err
+}
+
 // store opens the store that the configuration names.
 func (f configFlag) store(e *environment) (*store.DB, error) {
 	return f.storeOf(e, "", "")

@@ -201,11 +201,7 @@ func (c leadsStageCmd) Run(e *environment) error {
 	if (c.To == "") != c.Undo {
 		return usage("name a stage, or give --undo")
 	}
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
+	conf, db, err := c.both(e)
 	if err != nil {
 		return err
 	}

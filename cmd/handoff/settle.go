@@ -226,11 +226,7 @@ type failuresUndoCmd struct {
 }
 
 func (c failuresUndoCmd) Run(e *environment) error {
-	conf, err := app.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
+	conf, db, err := c.both(e)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,7 @@ type userFlag struct {
 
 // open reads the configuration, opens the store and finds out whom it is about.
 func (f userFlag) open(e *environment) (*app.Config, *store.DB, string, error) {
-	c, err := app.Load(f.Config)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	db, err := app.OpenStore(e.ctx, c, e.log, e.now)
+	c, db, err := f.both(e)
 	return c, db, app.NormalizeEmail(f.Email), err
 }
 

@@ -59,6 +59,7 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	ruled := map[string]string{} // what is ignored → its rule
 	with := map[string]bool{}    // what is dismissed with another booking of its chain
 	chains := map[handoff.BookingKey][]waiting{}
+	var stay [][]any // what is open and stays so
 	for key, tie := range ties {
 		w := waiting{site, "booking/" + key.String(), tie.Reason}
 		if rule := ignored[key]; rule != "" {
@@ -77,9 +78,7 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		}
 		if open[w] {
 			delete(open, w)
-			if err := cameAgain(ctx, tx, w); err != nil {
-				return err
-			}
+			stay = append(stay, []any{w.subject})
 			continue
 		}
 		if err := db.openFailure(ctx, tx, failure{Failure: handoff.Failure{
@@ -87,6 +86,9 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		}, subject: w.subject, verified: true}); err != nil {
 			return err
 		}
+	}
+	if err := cameAgain(ctx, tx, site, stay); err != nil {
+		return err
 	}
 	for _, chain := range chains {
 		if err := cameTogether(ctx, tx, chain); err != nil {
@@ -113,15 +115,13 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	return nil
 }
 
-// cameAgain notes when Cal.com told of a booking last whose failure is open: who saw it
+// cameAgain notes when Cal.com told last of bookings whose failures are open: who saw one
 // before has not seen all of it.
-func cameAgain(ctx context.Context, tx *txn, w waiting) error {
+func cameAgain(ctx context.Context, tx *txn, site string, subjects [][]any) error {
 	last := `(SELECT max(d.last_at) FROM deliveries d WHERE d.site = failures.site AND d.verified AND d.digest IN (` +
 		deliveriesOf("failures.site", "failures.uid", "failures.seat") + `))`
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE failures SET last_at = `+last+` WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL AND last_at < `+last,
-		w.site, w.subject, w.reason); err != nil {
-		return fmt.Errorf("failure: %w", err)
+	if err := many(ctx, tx, `UPDATE failures SET last_at = `+last+` WHERE site = $1 AND settled_at IS NULL AND last_at < `+last+` AND subject IN?`, []any{site}, subjects, nil); err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	return nil
 }

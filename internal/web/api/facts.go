@@ -70,11 +70,7 @@ func ViewFactDetail(f store.Fact, received []store.ReceivedView) FactDetailView 
 
 // listFacts answers with what was heard about a lead.
 func (a *API) listFacts(c *call) (answer, error) {
-	sites, err := a.siteIDs(c)
-	if err != nil {
-		return answer{}, err
-	}
-	d, err := a.Store.Lead(c, sites, handoff.LeadID(c.given["lead"]))
+	d, err := a.lead(c)
 	if err != nil {
 		return answer{}, err
 	}

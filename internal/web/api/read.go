@@ -46,13 +46,19 @@ func (a *API) listLeads(c *call) (answer, error) {
 	}), nil
 }
 
-// getLead answers with one lead, whole.
-func (a *API) getLead(c *call) (answer, error) {
+// lead reads the lead that a call names. The error is ErrNotFound also for one of a site
+// that the key does not see.
+func (a *API) lead(c *call) (store.LeadDetail, error) {
 	sites, err := a.siteIDs(c)
 	if err != nil {
-		return answer{}, err
+		return store.LeadDetail{}, err
 	}
-	d, err := a.Store.Lead(c, sites, handoff.LeadID(c.given["lead"]))
+	return a.Store.Lead(c, sites, handoff.LeadID(c.given["lead"]))
+}
+
+// getLead answers with one lead, whole.
+func (a *API) getLead(c *call) (answer, error) {
+	d, err := a.lead(c)
 	if err != nil {
 		return answer{}, err
 	}

@@ -172,9 +172,6 @@ type SuggestionView struct {
 	Reasons []string       `json:"reasons"` // in words, the strongest first
 }
 
-// maxSuggested is how many leads are suggested.
-const maxSuggested = 8
-
 // ViewFailure makes the view of a failure, with suggestions as the store ranks them. Where
 // it cannot be attached to a lead, none is shown.
 func ViewFailure(d store.FailureDetail, suggested []handoff.Suggestion) FailureDetailView {
@@ -182,7 +179,7 @@ func ViewFailure(d store.FailureDetail, suggested []handoff.Suggestion) FailureD
 	if !slices.Contains(d.Remedies, handoff.Attach) {
 		return v
 	}
-	for _, s := range suggested[:min(len(suggested), maxSuggested)] {
+	for _, s := range suggested {
 		v.Suggestions = append(v.Suggestions, SuggestionView{s.Lead.ID, s.Reasons})
 	}
 	return v

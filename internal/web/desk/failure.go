@@ -18,9 +18,6 @@ const (
 	maxReceived = 20
 )
 
-// maxSuggested is how many leads are suggested for a booking.
-const maxSuggested = 8
-
 type failurePage struct {
 	frame
 	ID          handoff.FailureID
@@ -131,7 +128,7 @@ func (q reader) remedies(r *http.Request, page *failurePage, v store.FailureDeta
 		if err != nil {
 			return err
 		}
-		for _, s := range leads[:min(len(leads), maxSuggested)] {
+		for _, s := range leads {
 			page.Suggested = append(page.Suggested, suggestion{q.row(store.LeadSummary{Lead: s.Lead}, false), strings.Join(s.Reasons, ", ")})
 		}
 	}
