@@ -260,10 +260,12 @@ func tryEval[T any](b *tab, expression string) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// until waits for an expression to be true, also across navigations.
+// until waits for an expression to be true, also across navigations. Of a page that is
+// still coming nothing is true yet: what is read next may not be there.
 func (b *tab) until(expression string) {
 	b.Helper()
-	b.poll(expression, func() (bool, error) { return tryEval[bool](b, "Boolean("+expression+")") })
+	whole := "document.readyState !== 'loading' && Boolean(" + expression + ")"
+	b.poll(expression, func() (bool, error) { return tryEval[bool](b, whole) })
 }
 
 // poll asks until the answer is yes; a page that is being left may fail to answer.
