@@ -288,6 +288,7 @@ func TestBrowser(t *testing.T) {
 		name string
 		run  func(*testing.T, context.Context)
 	}{
+		{"pages are for everybody", pagesAreForEverybody}, // takes longest, so begins first
 		{"a person books on a desktop", func(t *testing.T, c context.Context) { booksThroughThePage(t, c, desktop) }},
 		{"a person books on a phone", func(t *testing.T, c context.Context) { booksThroughThePage(t, c, phone) }},
 		{"nothing of Cal.com before the choice", nothingBeforeTheChoice},
@@ -303,7 +304,6 @@ func TestBrowser(t *testing.T) {
 		{"failures are settled by keyboard", failuresAreSettledByKeyboard},
 		{"the browser offers its zone", browserOffersItsZone},
 		{"passkeys sign in", signsInWithPasskeys},
-		{"pages are for everybody", pagesAreForEverybody},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
