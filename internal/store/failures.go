@@ -43,7 +43,7 @@ func (db *DB) openFailure(ctx context.Context, tx *txn, f failure) error {
 // settled, also those of bookings that a rule ignores, and what a person dismissed, of the
 // booking or of one of its chain, does not come back. A failure of this kind is
 // derived like everything else, so a fact that comes later settles it.
-func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, dismissed map[handoff.BookingKey]handoff.Reason, at time.Time) error {
+func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []string, ties map[handoff.BookingKey]handoff.Tie, ignored map[handoff.BookingKey]string, dismissed map[handoff.BookingKey]dismissal, at time.Time) error {
 	open := map[waiting]bool{}
 	err := many(ctx, tx, `
 		SELECT site, subject, reason FROM failures WHERE site = $1 AND settled_at IS NULL AND uid <> '' AND uid IN?`,
@@ -56,8 +56,8 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	if err != nil {
 		return fmt.Errorf("failures: %w", err)
 	}
-	ruled := map[string]string{} // what is ignored → its rule
-	with := map[string]bool{}    // what is dismissed with another booking of its chain
+	ruled := map[string]string{}   // what is ignored → its rule
+	with := map[string]dismissal{} // what is dismissed with another booking of its chain
 	chains := map[handoff.BookingKey][]waiting{}
 	var stay [][]any // what is open and stays so
 	for key, tie := range ties {
@@ -69,8 +69,8 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		if tie.Reason == "" {
 			continue
 		}
-		if dismissed[key] != "" {
-			with[w.subject] = true
+		if d := dismissed[key]; d.reason != "" {
+			with[w.subject] = d
 			continue
 		}
 		if tie.Lead == "" {
@@ -95,22 +95,36 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			return err
 		}
 	}
-	by := func(subject string) string {
-		if rule := ruled[subject]; rule != "" {
-			return "the rule “" + rule + "” says that it needs nobody"
-		}
-		if with[subject] {
-			return "dismissed with another booking of its chain"
-		}
-		return "a later fact settled it"
-	}
 	for w := range open {
-		if _, err := tx.ExecContext(ctx, `
-			UPDATE failures SET settled_at = $1, settled_by = $2
-			WHERE site = $3 AND subject = $4 AND reason = $5 AND settled_at IS NULL`,
-			stamp{at}, by(w.subject), site, w.subject, w.reason); err != nil {
+		by, with := "a later fact settled it", with[w.subject].by
+		if rule := ruled[w.subject]; rule != "" {
+			by = "the rule “" + rule + "” says that it needs nobody"
+		} else if with != "" {
+			by = "dismissed with another booking of its chain"
+		}
+		if err := w.settle(ctx, tx, at, by, with); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// settle settles an open failure of a booking, with others of its chain if a resolution is
+// given, which then takes it back too.
+func (w waiting) settle(ctx context.Context, tx *txn, at time.Time, by string, with handoff.ResolutionID) error {
+	if with != "" {
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO resolved (failure, resolution)
+			SELECT id, $4 FROM failures WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL
+			ON CONFLICT DO NOTHING`, w.site, w.subject, w.reason, with); err != nil {
+			return fmt.Errorf("failures: %w", err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE failures SET settled_at = $4, settled_by = $5, resolution = $6
+		WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL`,
+		w.site, w.subject, w.reason, stamp{at}, by, with); err != nil {
+		return fmt.Errorf("failures: %w", err)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ type reconciliation struct {
 	ties    map[handoff.BookingKey]handoff.Tie
 	ignored map[handoff.BookingKey]string // the rule by which one is
 
-	dismissed map[handoff.BookingKey]handoff.Reason // the one for which it would wait, had nobody said that it needs nobody
+	dismissed map[handoff.BookingKey]dismissal
 }
 
 // A loaded observation says whether it is new: not reconciled before.
@@ -250,21 +250,28 @@ func (r *reconciliation) derive(ctx context.Context) error {
 	return nil
 }
 
+// A dismissal is that somebody said that a booking needs nobody: the reason for which it
+// would wait otherwise, and by what it was said, of several the newest.
+type dismissal struct {
+	reason handoff.Reason
+	by     handoff.ResolutionID
+}
+
 // readDismissed finds what people said needs nobody, of what would wait now. Of a booking
 // that belongs to no lead it is said for those that it replaced, or that replaced it, as
 // well; but not for one that carries the reference of a lead, which nobody has seen.
 func (r *reconciliation) readDismissed(ctx context.Context, leads map[handoff.SubmissionID]handoff.LeadID) error {
-	r.dismissed = map[handoff.BookingKey]handoff.Reason{}
-	chains := map[handoff.BookingKey]bool{}
-	err := many(ctx, r.tx, `SELECT uid, seat, reason FROM failures WHERE site = $1 AND remedy = 'dismiss' AND uid <> '' AND uid IN?`,
+	r.dismissed = map[handoff.BookingKey]dismissal{}
+	chains := map[handoff.BookingKey]dismissal{}
+	err := many(ctx, r.tx, `SELECT uid, seat, reason, resolution FROM failures WHERE site = $1 AND remedy = 'dismiss' AND uid <> '' AND uid IN?`,
 		[]any{r.site}, singles(r.uids), func(rows *sql.Rows) error {
 			var key handoff.BookingKey
-			var reason handoff.Reason
-			err := rows.Scan(&key.UID, &key.Seat, &reason)
-			if tie := r.ties[key]; reason != "" && tie.Reason == reason {
-				r.dismissed[key] = reason
-				if tie.Lead == "" {
-					chains[tie.Chain] = true
+			var d dismissal
+			err := rows.Scan(&key.UID, &key.Seat, &d.reason, &d.by)
+			if tie := r.ties[key]; d.reason != "" && tie.Reason == d.reason {
+				r.dismissed[key] = d
+				if tie.Lead == "" && d.by > chains[tie.Chain].by {
+					chains[tie.Chain] = d
 				}
 			}
 			return err
@@ -274,8 +281,8 @@ func (r *reconciliation) readDismissed(ctx context.Context, leads map[handoff.Su
 	}
 	named := r.carryingLeads(leads)
 	for key, tie := range r.ties {
-		if chains[tie.Chain] && !named[key] { // whose bookings all wait for the same reason
-			r.dismissed[key] = tie.Reason
+		if d, said := chains[tie.Chain]; said && !named[key] { // whose bookings all wait for the same reason
+			r.dismissed[key] = d
 		}
 	}
 	return nil
@@ -348,11 +355,11 @@ func (r *reconciliation) writeBookings(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("booking: %w", err)
 		}
-		if r.before[key] == (stored{tie.Lead, tie.By, r.ignored[key], r.dismissed[key], string(doc)}) {
+		if r.before[key] == (stored{tie.Lead, tie.By, r.ignored[key], r.dismissed[key].reason, string(doc)}) {
 			continue
 		}
 		rows = append(rows, []any{
-			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], r.dismissed[key], stamp{b.MadeAt()}, b.Outcome(), string(doc), stamp{r.now},
+			r.site, b.UID, b.Seat, opt(&tie.Lead), b.Status, stamp{b.Start}, stamp{b.End}, tie.By, r.ignored[key], r.dismissed[key].reason, stamp{b.MadeAt()}, b.Outcome(), string(doc), stamp{r.now},
 		})
 	}
 	err := many(ctx, r.tx, `

@@ -92,8 +92,11 @@ func TestDismissingAChain(t *testing.T) {
 		if got := open(); got != "other no_reference" || r.Failures != 1 {
 			t.Errorf("there waits %q; %+v", got, r)
 		}
-		if f, err := h.Failure(ctx, nil, first); err != nil || f.SettledBy != "dismissed with another booking of its chain" {
+		if f, err := h.Failure(ctx, nil, first); err != nil || f.SettledBy != "dismissed with another booking of its chain" || f.Resolution == nil || f.Resolution.ID != r.ID {
 			t.Errorf("%+v, %v", f, err)
+		}
+		if all, err := h.Resolution(ctx, site, r.ID); err != nil || all.Failures != 2 {
+			t.Errorf("with its chain the resolution settled %+v, %v", all, err)
 		}
 		follow("u3", "u2", nil)
 		if got := open(); got != "other no_reference" {
@@ -103,6 +106,9 @@ func TestDismissingAChain(t *testing.T) {
 		h.work()
 		if got := open(); got != "other no_reference, u1 no_reference, u2 no_reference, u3 no_reference" {
 			t.Errorf("taken back, and there waits %q", got)
+		}
+		if f, err := h.Failure(ctx, nil, first); err != nil || f.ID != id("u1") || f.SettledAt != nil || f.Resolution != nil {
+			t.Errorf("taken back, the first is %+v, %v", f, err)
 		}
 		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{id("u1")}, "")
 		h.must(err)
