@@ -26,7 +26,7 @@ type bookingFilter struct {
 
 // filter reads the flags. The error is a usageError.
 func (f bookingFilter) filter() (store.BookingFilter, error) {
-	out := store.BookingFilter{Limit: f.Limit}
+	out := store.BookingFilter{Limit: f.Limit + 1}
 	if err := checkLimit(f.Limit); err != nil {
 		return out, err
 	}
@@ -82,7 +82,7 @@ func (c bookingsListCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	return printList(e.out, c.JSON, found, "START\tSTATUS\tSITE\tLEAD\tBOOKING", func(b store.KeptBooking) string {
+	return printList(e.out, c.JSON, limited(e, found, c.Limit), "START\tSTATUS\tSITE\tLEAD\tBOOKING", func(b store.KeptBooking) string {
 		lead := dash(string(b.Lead))
 		if b.Lead == "" && b.Ignored != "" {
 			lead = "needs nobody: " + oneLine(b.Ignored)

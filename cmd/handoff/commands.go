@@ -198,6 +198,7 @@ func (c leadsListCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	leads = limited(e, leads, c.Limit)
 	if !c.JSON {
 		return table(e.out, "LEAD\tSITE\tSERVICE\tSTAGE\tNAME\tNEXT CALL\tCREATED", len(leads), func(i int) string {
 			l := leads[i]
@@ -313,10 +314,22 @@ func (versionCmd) Run(e *environment) error {
 
 // checkLimit refuses a --limit that no list has.
 func checkLimit(n int) error {
-	if n < 1 || n > 10000 {
-		return usage("--limit is 1 to 10000")
+	if n < 1 || n > maxLimit {
+		return usage("--limit is 1 to %d", maxLimit)
 	}
 	return nil
+}
+
+const maxLimit = 10000
+
+// limited cuts a list, which was read with one more than its limit, and says beside it if
+// it does not end there: who sees no end believes that there is no more.
+func limited[T any](e *environment, list []T, limit int) []T {
+	if len(list) <= limit {
+		return list
+	}
+	fmt.Fprintf(e.err, "There are more than the %d shown; --limit takes up to %d.\n", limit, maxLimit)
+	return list[:limit]
 }
 
 // readDay reads the day that a flag names, in UTC; zero for none.

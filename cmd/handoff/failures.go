@@ -58,10 +58,11 @@ func (c failuresListCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Reason: c.Reason, UID: c.UID, Settled: c.All, Limit: c.Limit})
+	list, err := db.Failures(e.ctx, store.FailureFilter{Sites: c.sites(), Reason: c.Reason, UID: c.UID, Settled: c.All, Limit: c.Limit + 1})
 	if err != nil {
 		return err
 	}
+	list = limited(e, list, c.Limit)
 	if c.JSON {
 		return app.WriteJSON(e.out, append([]store.FailureView{}, list...))
 	}
@@ -103,6 +104,9 @@ func (c failuresShowCmd) Run(e *environment) error {
 	}
 	if f.SettledAt != nil {
 		fmt.Fprintf(e.out, "Settled %s: %s.\n", when(*f.SettledAt), oneLine(f.SettledBy))
+	}
+	if f.Resolution != nil {
+		fmt.Fprintf(e.out, "To take that back: handoff failures undo %s.\n", f.ID)
 	}
 	if len(v.Remedies) > 0 {
 		fmt.Fprintf(e.out, "It can be settled by handoff failures %s.\n", alternatives(v.Remedies))

@@ -25,7 +25,7 @@ type leadFilter struct {
 
 // filter reads the flags. The error is a usageError.
 func (f leadFilter) filter() (store.LeadFilter, error) {
-	out := store.LeadFilter{Stage: handoff.Stage(f.Stage), Service: f.Service, Source: f.Source, Search: f.Search, Limit: f.Limit}
+	out := store.LeadFilter{Stage: handoff.Stage(f.Stage), Service: f.Service, Source: f.Source, Search: f.Search, Limit: f.Limit + 1}
 	if err := checkLimit(f.Limit); err != nil {
 		return out, err
 	}
