@@ -56,21 +56,23 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 	if err != nil {
 		return fmt.Errorf("failures: %w", err)
 	}
-	ruled := map[string]string{}   // what is ignored → its rule
-	with := map[string]dismissal{} // what is dismissed with another booking of its chain
 	chains := map[handoff.BookingKey][]waiting{}
-	var stay [][]any // what is open and stays so
+	settledBy := map[string]settler{} // subject → what settles it, if a later fact does not
+	var stay [][]any                  // what is open and stays so
 	for key, tie := range ties {
 		w := waiting{site, "booking/" + key.String(), tie.Reason}
 		if rule := ignored[key]; rule != "" {
-			ruled[w.subject] = rule
+			settledBy[w.subject] = settler{words: "the rule “" + rule + "” says that it needs nobody"}
 			continue
 		}
 		if tie.Reason == "" {
+			if tie.By == handoff.ByOperator {
+				settledBy[w.subject] = settler{words: "tied to a lead with another booking of its chain", decision: tie.From}
+			}
 			continue
 		}
 		if d := dismissed[key]; d.reason != "" {
-			with[w.subject] = d
+			settledBy[w.subject] = settler{words: "dismissed with another booking of its chain", resolution: d.by}
 			continue
 		}
 		if tie.Lead == "" {
@@ -96,34 +98,41 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 		}
 	}
 	for w := range open {
-		by, with := "a later fact settled it", with[w.subject].by
-		if rule := ruled[w.subject]; rule != "" {
-			by = "the rule “" + rule + "” says that it needs nobody"
-		} else if with != "" {
-			by = "dismissed with another booking of its chain"
-		}
-		if err := w.settle(ctx, tx, at, by, with); err != nil {
+		if err := settleWith(ctx, tx, w, settledBy[w.subject], at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle settles an open failure of a booking, with others of its chain if a resolution is
-// given, which then takes it back too.
-func (w waiting) settle(ctx context.Context, tx *txn, at time.Time, by string, with handoff.ResolutionID) error {
-	if with != "" {
+// A settler is what settles an open failure of a booking: a later fact, if it is the zero
+// value, else a rule, or what a person did about another booking of its chain.
+type settler struct {
+	words      string
+	resolution handoff.ResolutionID // takes it back
+	decision   string               // of a resolution that is to be found by it
+}
+
+// settleWith settles an open failure, which the resolution of its settler takes back too.
+func settleWith(ctx context.Context, tx *txn, w waiting, by settler, at time.Time) error {
+	if by.decision != "" {
+		err := tx.QueryRowContext(ctx, `SELECT id FROM resolutions WHERE site = $1 AND decision = $2`, w.site, by.decision).Scan(&by.resolution)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("resolution: %w", err)
+		}
+	}
+	if by.resolution != "" {
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO resolved (failure, resolution)
 			SELECT id, $4 FROM failures WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL
-			ON CONFLICT DO NOTHING`, w.site, w.subject, w.reason, with); err != nil {
+			ON CONFLICT DO NOTHING`, w.site, w.subject, w.reason, by.resolution); err != nil {
 			return fmt.Errorf("failures: %w", err)
 		}
 	}
 	if _, err := tx.ExecContext(ctx, `
 		UPDATE failures SET settled_at = $4, settled_by = $5, resolution = $6
 		WHERE site = $1 AND subject = $2 AND reason = $3 AND settled_at IS NULL`,
-		w.site, w.subject, w.reason, stamp{at}, by, with); err != nil {
+		w.site, w.subject, w.reason, stamp{at}, cmp.Or(by.words, "a later fact settled it"), by.resolution); err != nil {
 		return fmt.Errorf("failures: %w", err)
 	}
 	return nil

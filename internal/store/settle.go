@@ -306,9 +306,10 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 	return err
 }
 
-// reopen lets the failures of a resolution wait again, and returns them.
+// reopen lets the failures of a resolution wait again, and returns them, those that somebody
+// chose before those that were settled with their chain.
 func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (of []settling, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE site = $1 AND resolution = $2`, site, id)
+	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE site = $1 AND resolution = $2 ORDER BY remedy DESC, id`, site, id)
 	of, err = collect(rows, err, func(r *sql.Rows) (h settling, err error) { return h, r.Scan(&h.id, &h.key.UID, &h.key.Seat) })
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)

@@ -192,6 +192,10 @@ func TestAttach(t *testing.T) {
 		if got := h.waiting(); len(got) != 0 {
 			t.Errorf("the rest of the chain waits: %+v", got)
 		}
+		rest, err := h.Failure(ctx, nil, list[1].ID)
+		if err != nil || rest.SettledBy != "tied to a lead with another booking of its chain" || rest.Resolution == nil || rest.Resolution.ID != r.ID || rest.Resolution.Failures != 2 {
+			t.Errorf("the rest of the chain: %+v, %v", rest, err)
+		}
 		if got := h.done(string(list[0].ID)); !slices.Equal(got, []string{"ann@example.com failure.attach"}) {
 			t.Error(got)
 		}
