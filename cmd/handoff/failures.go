@@ -18,7 +18,7 @@ type failuresCmd struct {
 
 	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry, or all with a reason, need nobody."`
 	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
-	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry."`
+	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry, or of all with a reason."`
 	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry, or of all with a reason, again, with today's secrets."`
 	Undo    failuresUndoCmd    `cmd:"" help:"Take back what was done about an entry, or about several."`
 

@@ -170,13 +170,48 @@ func (c failuresAttachCmd) Run(e *environment) error {
 
 type failuresAskCmd struct {
 	settleFlags
-	entryArg
+	entryOrReason
 }
 
 func (c failuresAskCmd) Run(e *environment) error {
-	return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
-		return db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
-	}, "the server asks Cal.com about its booking; the answer settles it")
+	conf, err := app.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if err := c.check(conf); err != nil {
+		return err
+	}
+	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if c.ID != "" {
+		return c.do(e, db, c.ID, func(d store.FailureDetail) error {
+			if !conf.Asks(d.Site) {
+				return fmt.Errorf("site %s has no API of Cal.com that could be asked: name it under calcom in the configuration: %w", d.Site, handoff.ErrInvalid)
+			}
+			return db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
+		}, "the server asks Cal.com about its booking; the answer settles it")
+	}
+	type view struct {
+		Site     string `json:"site"`
+		Bookings int    `json:"bookings"` // about which Cal.com is asked
+	}
+	var done []view
+	for _, site := range c.sites(conf) {
+		if !conf.Asks(site) {
+			continue
+		}
+		n, err := db.AskAll(e.ctx, handoff.CommandLine, site, c.Reason)
+		if err != nil && !errors.Is(err, handoff.ErrNotFound) {
+			return err
+		}
+		done = append(done, view{site, n})
+	}
+	return printList(e.out, c.JSON, done, "SITE\tBOOKINGS ASKED ABOUT", func(v view) string {
+		return fmt.Sprintf("%s\t%d", v.Site, v.Bookings)
+	}, func(v view) view { return v })
 }
 
 type failuresVerifyCmd struct {

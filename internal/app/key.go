@@ -16,6 +16,12 @@ func (c *Config) LacksKey(site string) bool {
 	return s != nil && s.Calcom.API.URL != "" && s.Calcom.API.Key.isMissing(c.dir)
 }
 
+// Asks reports that a site can ask Cal.com's API about one booking.
+func (c *Config) Asks(site string) bool {
+	s := c.siteConfig(site)
+	return s != nil && s.Calcom.API.URL != ""
+}
+
 // KeepKey writes a key of Cal.com's API into the file that the configuration names,
 // readable by its owner only, once Cal.com has accepted it. It replaces one that is there.
 func (c *Config) KeepKey(ctx context.Context, site, key string) error {

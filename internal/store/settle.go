@@ -31,7 +31,7 @@ type Resolution struct {
 	all      bool // it was about a cause, not about one failure
 }
 
-// MaxDismissed is how many failures are dismissed at once.
+// MaxDismissed is how many failures are dismissed at once, and asked about.
 const MaxDismissed = 1000
 
 // Dismiss settles failures of a site because somebody says that they need nobody. The
@@ -373,6 +373,42 @@ func (db *DB) AskAbout(ctx context.Context, by handoff.Actor, site string, id ha
 		}
 		return db.enqueue(ctx, tx, dueRow{site, KindAsk, h.key.UID, atOnce})
 	})
+}
+
+// AskAll does AskAbout for the bookings of the newest open failures of a site and reason,
+// at most MaxDismissed, and returns how many bookings that are; none is ErrNotFound. The
+// error is ErrInvalid for a reason of which Cal.com is not asked.
+func (db *DB) AskAll(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason) (bookings int, err error) {
+	if err := by.Need(handoff.RoleOperator, site); err != nil {
+		return 0, err
+	}
+	kind := reason.Text().Kind // others are about no booking
+	if kind != handoff.FailedEvent || !slices.Contains(handoff.Remedies(kind, reason, handoff.BookingKey{UID: "any"}), handoff.AskCal) {
+		return 0, fmt.Errorf("Cal.com is not asked about %q: %w", reason, handoff.ErrInvalid)
+	}
+	err = db.tx(ctx, func(tx *txn) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT uid FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND uid <> ''
+			ORDER BY last_at DESC, id DESC LIMIT $3`, site, reason, MaxDismissed)
+		uids, err := collect(rows, err, func(r *sql.Rows) (uid string, err error) { return uid, r.Scan(&uid) })
+		if err != nil {
+			return fmt.Errorf("failures: %w", err)
+		}
+		slices.Sort(uids)
+		uids = slices.Compact(uids) // one that has seats can wait for several
+		if bookings = len(uids); bookings == 0 {
+			return fmt.Errorf("no failure of %s waits: %w", reason, handoff.ErrNotFound)
+		}
+		if err := db.audit(ctx, tx, by, handoff.Act{Action: "failure.ask", Site: site, Detail: fmt.Sprintf("%d bookings of %s", bookings, reason)}); err != nil {
+			return err
+		}
+		due := make([]dueRow, bookings)
+		for i, uid := range uids {
+			due[i] = dueRow{site, KindAsk, uid, atOnce}
+		}
+		return db.enqueue(ctx, tx, due...)
+	})
+	return bookings, err
 }
 
 // holdFor holds one open failure, if a remedy is one of its.

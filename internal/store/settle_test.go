@@ -571,6 +571,77 @@ func TestReadAllAgain(t *testing.T) {
 	})
 }
 
+// Cal.com is asked about all that wait for a reason, each booking once, and nothing is
+// settled by asking.
+func TestAskAll(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		ctx := t.Context()
+		for _, uid := range []string{"u1", "u2", "u3"} {
+			h.keep(h.event("evt_"+uid, uid, handoff.Accepted, ""), uid)
+		}
+		seat := h.event("evt_seat", "u1", handoff.Accepted, "")
+		seat.Observation.Seat = "s1"
+		h.keep(seat, "seat")
+		h.work()
+		settled, err := h.Failures(ctx, store.FailureFilter{UID: "u3"})
+		h.must(err)
+		_, err = h.Dismiss(ctx, ann, site, []handoff.FailureID{settled[0].ID}, "")
+		h.must(err)
+		h.work()
+		before := h.reasons()
+		h.pass(time.Hour) // what is asked by itself was asked long ago
+		asked := func() (uids []string) {
+			t.Helper()
+			for {
+				claimed, err := h.Claim(ctx, site, store.KindAsk, 10)
+				h.must(err)
+				if len(claimed) == 0 {
+					slices.Sort(uids)
+					return uids
+				}
+				for _, w := range claimed {
+					uids = append(uids, w.Key)
+					h.must(h.Drop(ctx, w))
+				}
+			}
+		}
+		asked()
+		viewer := handoff.Actor{Name: "v", Role: handoff.RoleViewer}
+		for name, c := range map[string]struct {
+			by     handoff.Actor
+			site   string
+			reason handoff.Reason
+			want   error
+		}{
+			"a viewer":                    {viewer, site, handoff.NoReference, handoff.ErrForbidden},
+			"nothing of the reason waits": {ann, site, handoff.ReferenceForged, handoff.ErrNotFound},
+			"another site":                {ann, "other", handoff.NoReference, handoff.ErrNotFound},
+			"nothing to ask about":        {ann, site, handoff.SignatureWrong, handoff.ErrInvalid},
+			"no reason":                   {ann, site, "", handoff.ErrInvalid},
+		} {
+			if n, err := h.AskAll(ctx, c.by, c.site, c.reason); n != 0 || !errors.Is(err, c.want) {
+				t.Errorf("%s: %d, %v", name, n, err)
+			}
+		}
+		if got := asked(); len(got) != 0 {
+			t.Errorf("asked about %v", got)
+		}
+		if n, err := h.AskAll(ctx, ann, site, handoff.NoReference); err != nil || n != 2 {
+			t.Errorf("%d, %v", n, err)
+		}
+		if got := asked(); !slices.Equal(got, []string{"u1", "u2"}) {
+			t.Errorf("asked about %v", got)
+		}
+		if got := h.reasons(); got != before {
+			t.Errorf("there waits %s; before %s", got, before)
+		}
+		acts, err := h.Audit(ctx, store.AuditFilter{Action: "failure.ask", Limit: 10})
+		if err != nil || len(acts) != 1 || acts[0].Detail != "2 bookings of no_reference" || acts[0].Actor != ann.Name {
+			t.Errorf("%+v, %v", acts, err)
+		}
+	})
+}
+
 // What was not believed is read again, and then enters like every event; what cannot be
 // read changes nothing.
 func TestReadAgain(t *testing.T) {

@@ -209,6 +209,7 @@ func (d *Desk) routes() []route {
 		{"GET /desk/failures", handoff.RoleViewer, d.failures},
 		{"POST /desk/failures/dismissed", handoff.RoleOperator, d.dismissMany},
 		{"POST /desk/failures/read-again", handoff.RoleOperator, d.readManyAgain},
+		{"POST /desk/failures/asked", handoff.RoleOperator, d.askAboutMany},
 		{"GET /desk/failures/{id}", handoff.RoleViewer, d.failure},
 		{"GET /desk/failures/{id}/body.json", handoff.RoleViewer, d.fixture},
 		{"POST /desk/failures/{id}/resolutions", handoff.RoleOperator, d.settle},

@@ -202,6 +202,7 @@ type failureListPage struct {
 	Bulk     bool   // they can be dismissed together
 	All      bool   // and so can all of the reason: the list leaves none of them out
 	Verify   bool   // and read again
+	Ask      bool   // and Cal.com asked about them
 	Site     string // whose they are then
 	Seen     string // when they were read
 	Newest   string // address of the first page; empty on it
@@ -265,7 +266,11 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		page.Rows = append(page.Rows, row)
 	}
 	page.All = q.reason != "" && q.uid == ""
-	page.Verify = page.Bulk && page.All && d.siteOf(page.Site).Read != nil && slices.Contains(found[0].Remedies(), handoff.Verify)
+	if page.Bulk && page.All {
+		site, remedies := d.siteOf(page.Site), found[0].Remedies()
+		page.Verify = site.Read != nil && slices.Contains(remedies, handoff.Verify)
+		page.Ask = site.Asks && slices.Contains(remedies, handoff.AskCal)
+	}
 	return d.render(w, http.StatusOK, "failure-list", page)
 }
 

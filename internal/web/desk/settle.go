@@ -187,6 +187,45 @@ func (d *Desk) readManyAgain(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// askAboutMany has Cal.com asked about the bookings that wait for a reason.
+//
+//	303  they are due; to the list, which says of how many
+//	400  a reason for which Cal.com is not asked, or a site that cannot ask
+//	404  no such site, or nothing waits
+func (d *Desk) askAboutMany(w http.ResponseWriter, r *http.Request) error {
+	v, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	site, err := d.as(r).site(handoff.RoleOperator, v.Get("site"))
+	if err != nil {
+		return err
+	}
+	if !site.Asks {
+		return fmt.Errorf("site %s: there is no API to ask: %w", site.ID, handoff.ErrInvalid)
+	}
+	reason := handoff.Reason(v.Get("reason"))
+	n, err := d.Store.AskAll(r.Context(), actorOf(r), site.ID, reason)
+	if err != nil {
+		return err
+	}
+	to := url.Values{"reason": {string(reason)}, "site": {site.ID}, "asked": {strconv.Itoa(n)}}
+	http.Redirect(w, r, "/desk/failures?"+to.Encode(), http.StatusSeeOther)
+	return nil
+}
+
+// askedWords say about how many bookings Cal.com is asked.
+func askedWords(v url.Values) string {
+	switch n, err := strconv.Atoi(v.Get("asked")); {
+	case err != nil:
+		return ""
+	case n == 1:
+		return "Cal.com is asked about one booking. Its answer settles the entry."
+	default:
+		return fmt.Sprintf("Cal.com is asked about %d bookings, one after the other. Its answers settle these entries.", n)
+	}
+}
+
 // readWords say how many were read again.
 func readWords(v url.Values) string {
 	done, err := strconv.Atoi(v.Get("read"))
@@ -217,6 +256,8 @@ func doneSettling(v url.Values) string {
 	switch {
 	case v.Has("read"):
 		return readWords(v)
+	case v.Has("asked"):
+		return askedWords(v)
 	case err != nil:
 		return said[v.Get("done")]
 	case n == 1:

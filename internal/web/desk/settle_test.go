@@ -220,6 +220,7 @@ func TestVerifyingAgain(t *testing.T) {
 			d.Body, d.Trigger = []byte(`{}`), "PING"
 			return d, handoff.Event{ID: id, Site: "brightwater", Trigger: "PING", Ignored: "ping"}, nil
 		}
+		s.Asks = true
 		return s
 	}(b.desk.sites["brightwater"])
 	lists := "/desk/failures?reason=signature_wrong&site=brightwater"
@@ -240,6 +241,32 @@ func TestVerifyingAgain(t *testing.T) {
 		if got := v.post("/desk/failures/read-again", c.form); got.status != c.want {
 			t.Errorf("%s: %d, want %d", name, got.status, c.want)
 		}
+	}
+	// Cal.com is asked about all of a cause, where it can be.
+	waiting := "/desk/failures?reason=no_reference&site=brightwater"
+	contains(t, v.page(waiting), "Ask Cal.com about all of them")
+	lacks(t, v.page(lists), "Ask Cal.com about all of them")
+	lacks(t, b.as(handoff.RoleViewer).page(waiting), "Ask Cal.com about all of them")
+	ask := url.Values{"site": {"brightwater"}, "reason": {"no_reference"}}
+	if got := b.as(handoff.RoleViewer).post("/desk/failures/asked", ask); got.status != 403 {
+		t.Errorf("a viewer: %d", got.status)
+	}
+	for name, c := range map[string]struct {
+		form url.Values
+		want int
+	}{
+		"a reason of which it knows nothing": {form, 400},
+		"nothing waits":                      {url.Values{"site": {"brightwater"}, "reason": {"reference_forged"}}, 404},
+		"no site":                            {url.Values{"reason": {"no_reference"}}, 404},
+	} {
+		if got := v.post("/desk/failures/asked", c.form); got.status != c.want {
+			t.Errorf("%s: %d, want %d", name, got.status, c.want)
+		}
+	}
+	if asked := v.post("/desk/failures/asked", ask); asked.status != 303 {
+		t.Errorf("asked: %d", asked.status)
+	} else {
+		contains(t, v.page(asked.header.Get("Location")), "asked about one booking")
 	}
 	got = v.post("/desk/failures/read-again", form)
 	if got.status != 303 || b.waitsFor() != "no_reference signature_wrong" {
