@@ -92,6 +92,7 @@ func (c *client) everything(t *testing.T) {
 		c.ask("DELETE", many, "").is(200)
 	}
 	c.post("/sites/acme/resolutions", `{"remedy":"dismiss"}`).is(422)
+	c.post("/sites/acme/resolutions", `{"remedy":"ask","reason":"no_reference"}`).is(201)
 	c.post(stray+"/resolutions", `{"remedy":"attach","lead":"`+strings.TrimPrefix(dana, "/leads/")+`"}`).is(201)
 	c.post(stray+"/resolutions", `{"remedy":"dismiss"}`).is(409)
 	c.get(stray).is(200)

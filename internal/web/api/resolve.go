@@ -91,7 +91,7 @@ func noteFaults(note string) []fault {
 	return []fault{{Pointer: "#/note", Detail: fmt.Sprintf("it has %d characters at most, and no control characters", handoff.MaxRemark)}}
 }
 
-// resolveMany dismisses several failures of a site at once.
+// resolveMany dismisses several failures of a site at once, or asks Cal.com about them.
 func (a *API) resolveMany(c *call) (answer, error) {
 	site, err := a.site(c)
 	if err != nil {
@@ -101,16 +101,21 @@ func (a *API) resolveMany(c *call) (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	if faults := in.faults(); faults != nil {
+	if faults := in.faults(site); faults != nil {
 		return answer{}, invalid{errContent, faults}
 	}
-	if in.Reason != "" {
+	cannot := fault{Pointer: "#", Detail: "one of them cannot be dismissed: it settles itself once it is well"}
+	switch {
+	case in.Remedy == handoff.AskCal:
+		_, err = a.Store.AskAll(c, c.actor, site.ID, in.Reason)
+		cannot = fault{Pointer: "#/reason", Detail: "Cal.com is not asked about what waits for it"}
+	case in.Reason != "":
 		_, err = a.Store.DismissAll(c, c.actor, site.ID, in.Reason, in.Seen, in.Note)
-	} else {
+	default:
 		_, err = a.Store.Dismiss(c, c.actor, site.ID, in.Failures, in.Note)
 	}
 	if errors.Is(err, handoff.ErrInvalid) {
-		return answer{}, invalid{errContent, []fault{{Pointer: "#", Detail: "one of them cannot be dismissed: it settles itself once it is well"}}}
+		return answer{}, invalid{errContent, []fault{cannot}}
 	}
 	return answer{}, err
 }
@@ -124,15 +129,21 @@ type resolutionOfMany struct {
 	Note     string              `json:"note"`
 }
 
-func (in resolutionOfMany) faults() (faults []fault) {
-	if in.Remedy != handoff.Dismiss {
-		faults = append(faults, fault{Pointer: "#/remedy", Detail: "several at once are only dismissed"})
+// noSuchReason is what is wrong with the name of a reason that there is not.
+var noSuchReason = fault{Pointer: "#/reason", Detail: "there is none of this name; docs/failures.md lists them"}
+
+func (in resolutionOfMany) faults(site Site) (faults []fault) {
+	switch {
+	case in.Remedy == handoff.AskCal:
+		return in.faultsOfAsking(site)
+	case in.Remedy != handoff.Dismiss:
+		faults = append(faults, fault{Pointer: "#/remedy", Detail: "of several at once it is dismiss or ask"})
 	}
 	switch {
 	case (in.Reason == "") == (len(in.Failures) == 0):
 		faults = append(faults, fault{Pointer: "#", Detail: "name either failures or a reason"})
 	case in.Reason != "" && in.Reason.Text().Reason == "":
-		faults = append(faults, fault{Pointer: "#/reason", Detail: "there is none of this name; docs/failures.md lists them"})
+		faults = append(faults, noSuchReason)
 	case in.Reason != "" && in.Seen.IsZero():
 		faults = append(faults, fault{Pointer: "#/seen", Detail: "say when you read them: what came later is left alone"})
 	case in.Reason == "" && !in.Seen.IsZero():
@@ -146,6 +157,17 @@ func (in resolutionOfMany) faults() (faults []fault) {
 		}
 	}
 	return append(faults, noteFaults(in.Note)...)
+}
+
+func (in resolutionOfMany) faultsOfAsking(site Site) []fault {
+	faults := resolution{Remedy: in.Remedy, Note: in.Note}.faults(site)
+	switch {
+	case in.Reason == "" || in.Failures != nil || !in.Seen.IsZero():
+		faults = append(faults, fault{Pointer: "#", Detail: "to ask, name a reason and nothing else: asking settles nothing"})
+	case in.Reason.Text().Reason == "":
+		faults = append(faults, noSuchReason)
+	}
+	return faults
 }
 
 // getResolution answers with what somebody did about failures of a site.

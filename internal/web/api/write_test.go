@@ -329,6 +329,12 @@ func TestResolutionOfMany(t *testing.T) {
 		`{"remedy":"dismiss","failures":["` + id("stray") + `"],"note":"\u0007"}`:    "#/note",
 		`{"remedy":"dismiss","reason":"none",` + seen + `}`:                          "#/reason",
 		`{"remedy":"dismiss","failures":["` + healing + `"]}`:                        `"#"`,
+		`{"remedy":"ask"}`: `"#"`,
+		`{"remedy":"ask","failures":["` + id("stray") + `"]}`:   `"#"`,
+		`{"remedy":"ask","reason":"no_reference",` + seen + `}`: `"#"`,
+		`{"remedy":"ask","reason":"no_reference","note":"why"}`: "#/note",
+		`{"remedy":"ask","reason":"signature_wrong"}`:           "#/reason",
+		`{"remedy":"ask","reason":"none"}`:                      "#/reason",
 	} {
 		c.post(many, body).problem(422, "invalid", says)
 	}
@@ -338,6 +344,14 @@ func TestResolutionOfMany(t *testing.T) {
 	north.post(many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`}`).problem(404, "not-found")
 	if got := open(c); !slices.Equal(got, all) || len(open(north)) != 1 {
 		t.Fatalf("after what was refused there wait %v, and %v", got, open(north))
+	}
+
+	// Asking settles nothing, and where there is nobody to ask it is refused.
+	north.post("/sites/north/resolutions", `{"remedy":"ask","reason":"no_reference"}`).problem(422, "invalid", "no API of Cal.com")
+	c.post(many, `{"remedy":"ask","reason":"reference_forged"}`).problem(404, "not-found")
+	asked := read[handoff.Act](c.ask("POST", many, `{"remedy":"ask","reason":"no_reference"}`, "Idempotency-Key", "ask").is(201))
+	if got := open(c); !slices.Equal(got, all) || asked.Action != "failure.ask" || asked.Detail != "5 bookings of no_reference" {
+		t.Errorf("asked, there wait %v; %+v", got, asked)
 	}
 
 	by := read[handoff.Act](c.ask("POST", many, `{"remedy":"dismiss","reason":"no_reference",`+seen+`,"note":"a fair"}`, "Idempotency-Key", "fair").is(201))
