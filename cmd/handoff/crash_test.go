@@ -139,9 +139,26 @@ func (in *sites) enquire(t *testing.T, site, prefix string, n int) []*enquiry {
 func (in *sites) burst(t *testing.T, enquiries []*enquiry, at int, kill func()) {
 	t.Helper()
 	var acks atomic.Int64
-	queue := make(chan *enquiry, len(enquiries))
-	for _, e := range enquiries {
-		queue <- e
+	sendAll(enquiries, func(client *http.Client, e *enquiry) {
+		status, err := in.deliver(client, "main", "application/json", e.body)
+		if kill == nil && (err != nil || status != http.StatusOK) {
+			t.Errorf("%s: status %d, %v", e.uid, status, err)
+		}
+		if err != nil || status != http.StatusOK {
+			return
+		}
+		e.acked = true
+		if acks.Add(1) == int64(at) {
+			kill()
+		}
+	})
+}
+
+// sendAll sends all of them, some at once.
+func sendAll[T any](of []T, send func(*http.Client, T)) {
+	queue := make(chan T, len(of))
+	for _, one := range of {
+		queue <- one
 	}
 	close(queue)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: patience}
@@ -149,18 +166,8 @@ func (in *sites) burst(t *testing.T, enquiries []*enquiry, at int, kill func()) 
 	var all sync.WaitGroup
 	for range senders {
 		all.Go(func() {
-			for e := range queue {
-				status, err := in.deliver(client, "main", "application/json", e.body)
-				if kill == nil && (err != nil || status != http.StatusOK) {
-					t.Errorf("%s: status %d, %v", e.uid, status, err)
-				}
-				if err != nil || status != http.StatusOK {
-					continue
-				}
-				e.acked = true
-				if acks.Add(1) == int64(at) {
-					kill()
-				}
+			for one := range queue {
+				send(client, one)
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,35 +86,22 @@ func (in *sites) key(t *testing.T) (token string) {
 func (in *sites) write(t *testing.T, token string, writes []*noted, at int, kill func()) {
 	t.Helper()
 	var answers atomic.Int64
-	queue := make(chan *noted, len(writes))
-	for _, w := range writes {
-		queue <- w
-	}
-	close(queue)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: patience}
-	defer client.CloseIdleConnections()
-	var all sync.WaitGroup
-	for range senders {
-		all.Go(func() {
-			for w := range queue {
-				status, body, replayed, err := in.note(client, token, w)
-				if kill == nil && (err != nil || status != http.StatusCreated) {
-					t.Errorf("%q: status %d, %s, %v", w.text, status, body, err)
-				}
-				if err != nil || status != http.StatusCreated {
-					continue
-				}
-				if w.answer != "" && (w.answer != body || !replayed) {
-					t.Errorf("%q was answered %s, and sent again %s (replayed: %v)", w.text, w.answer, body, replayed)
-				}
-				w.answer = body
-				if answers.Add(1) == int64(at) {
-					kill()
-				}
-			}
-		})
-	}
-	all.Wait()
+	sendAll(writes, func(client *http.Client, w *noted) {
+		status, body, replayed, err := in.note(client, token, w)
+		if kill == nil && (err != nil || status != http.StatusCreated) {
+			t.Errorf("%q: status %d, %s, %v", w.text, status, body, err)
+		}
+		if err != nil || status != http.StatusCreated {
+			return
+		}
+		if w.answer != "" && (w.answer != body || !replayed) {
+			t.Errorf("%q was answered %s, and sent again %s (replayed: %v)", w.text, w.answer, body, replayed)
+		}
+		w.answer = body
+		if answers.Add(1) == int64(at) {
+			kill()
+		}
+	})
 }
 
 func (in *sites) note(client *http.Client, token string, w *noted) (status int, body string, replayed bool, err error) {

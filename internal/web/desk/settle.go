@@ -160,24 +160,30 @@ func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// causeOf reads of which site and reason all is meant, from the form of somebody who works
+// that site.
+func (d *Desk) causeOf(w http.ResponseWriter, r *http.Request) (Site, handoff.Reason, error) {
+	v, err := readForm(w, r)
+	if err != nil {
+		return Site{}, "", err
+	}
+	site, err := d.as(r).site(handoff.RoleOperator, v.Get("site"))
+	return site, handoff.Reason(v.Get("reason")), err
+}
+
 // readManyAgain verifies again what waits for a reason, after a secret was put right.
 //
 //	303  done; to the list, which says how many were read
 //	400  a reason for which there is nothing to read again
 //	404  no such site
 func (d *Desk) readManyAgain(w http.ResponseWriter, r *http.Request) error {
-	v, err := readForm(w, r)
-	if err != nil {
-		return err
-	}
-	site, err := d.as(r).site(handoff.RoleOperator, v.Get("site"))
+	site, reason, err := d.causeOf(w, r)
 	if err != nil {
 		return err
 	}
 	if site.Read == nil {
 		return fmt.Errorf("site %s: nothing is read again: %w", site.ID, handoff.ErrInvalid)
 	}
-	reason := handoff.Reason(v.Get("reason"))
 	done, left, err := d.Store.ReadAllAgain(r.Context(), actorOf(r), site.ID, reason, site.Read)
 	if err != nil {
 		return err
@@ -193,18 +199,13 @@ func (d *Desk) readManyAgain(w http.ResponseWriter, r *http.Request) error {
 //	400  a reason for which Cal.com is not asked, or a site that cannot ask
 //	404  no such site, or nothing waits
 func (d *Desk) askAboutMany(w http.ResponseWriter, r *http.Request) error {
-	v, err := readForm(w, r)
-	if err != nil {
-		return err
-	}
-	site, err := d.as(r).site(handoff.RoleOperator, v.Get("site"))
+	site, reason, err := d.causeOf(w, r)
 	if err != nil {
 		return err
 	}
 	if !site.Asks {
 		return fmt.Errorf("site %s: there is no API to ask: %w", site.ID, handoff.ErrInvalid)
 	}
-	reason := handoff.Reason(v.Get("reason"))
 	n, err := d.Store.AskAll(r.Context(), actorOf(r), site.ID, reason)
 	if err != nil {
 		return err
