@@ -43,7 +43,7 @@ func TestSearch(t *testing.T) {
 			s.Name, s.Email, s.Phone = "Émile O’Neill-Roux", "Emile.Roux@Example.FR", "+44 20 7946 0123"
 		})
 		db.person(func(s *handoff.Submission) {
-			s.Name, s.Email, s.Phone = "Dana 100%_x", "d@mail.example", "(020) 7946 0999"
+			s.Name, s.Email, s.Phone = "Dana 100%_x", "d-w_1@big-mail.example", "(020) 7946 0999"
 		})
 		db.person(func(s *handoff.Submission) { s.Site, s.Name = "other", "Emile Other" })
 		emile, dana := "Émile O’Neill-Roux", "Dana 100%_x"
@@ -51,6 +51,7 @@ func TestSearch(t *testing.T) {
 			"emile": emile, "ÉMI": emile, "  roux   émile ": emile, "oneill": emile, "O'Neill": emile, "neill": "", "mile": "",
 			"emile.roux@": emile, "emile.roux@example.fr": emile, "@example.fr": emile, "example.fr": emile, "roux@example.fr": "",
 			"020 7946 0123": emile, "+442079460123": emile, "0123": emile, "44 20": emile, "7946": "", "46 01": "", "020": dana, "999": dana, "(020) 7946-0999": dana,
+			"d-w": dana, "(d-w_1)": dana, "big-m": dana, "dana big-mail": dana, "mail": "", "big-roux": "", "O’Neill-R": emile, "roux-oneill": emile,
 			"dana roux": "", "100": dana, "%": "", "_": "", "dana 100%": dana, "'; DROP TABLE leads; --": "", "": dana + ", " + emile,
 		} {
 			if got := db.list(store.LeadFilter{Sites: []string{site}, Search: search}); got != want {

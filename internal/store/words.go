@@ -113,8 +113,12 @@ func termsOf(search string) ([]term, error) {
 			terms = append(terms, term{cutBytes(one, maxWord)})
 			continue
 		}
-		for _, w := range split(one) {
+		whole := strings.TrimFunc(one, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		for i, w := range split(one) {
 			t := term{cutBytes(w, maxWord)}
+			if i > 0 { // two words of a name, or what an address begins with
+				t = append(t, cutBytes(whole, maxWord))
+			}
 			if number := handoff.Digits(w); number == w && len(w) >= minTail {
 				t = append(t, tailMark+tailOf(w))
 			}
