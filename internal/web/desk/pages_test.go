@@ -392,10 +392,12 @@ func TestDeepBodyStaysSmall(t *testing.T) {
 func TestTimesAreTheSites(t *testing.T) {
 	at := time.Date(2026, 7, 1, 23, 30, 0, 0, time.UTC)
 	zone := london()
+	back := time.Date(2026, 10, 25, 0, 45, 0, 0, time.UTC) // the clocks go back a quarter of an hour later
 	for _, tt := range []struct{ got, want string }{
 		{span(at, at.Add(30*time.Minute), zone).Text, "Thu 2 Jul 2026, 00:30–01:00 BST"},
 		{span(at.Add(-time.Hour), at.Add(time.Hour), time.UTC).Text, "Wed 1 Jul 2026, 22:30 – Thu 2 Jul, 00:30 UTC"},
 		{span(at, time.Time{}, zone).Text, "Thu 2 Jul 2026, 00:30 BST"},
+		{span(back, back.Add(30*time.Minute), zone).Text, "Sun 25 Oct 2026, 01:45 BST–01:15 GMT"},
 		{span(time.Time{}, time.Time{}, zone).Text, ""},
 		{day(at, at.Add(-time.Hour), zone), "tomorrow"}, // 23:30 there, and 00:30
 		{day(at, at.Add(-time.Hour), time.UTC), "today"},

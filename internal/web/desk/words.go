@@ -53,19 +53,24 @@ func full(t time.Time, in *time.Location) moment {
 	return newMoment(t, t.In(in).Format("Mon 2 Jan 2006, 15:04 MST"))
 }
 
-// span is a call's time: "Tue 1 Dec 2026, 15:00–15:30 GMT".
+// span is a call's time: "Tue 1 Dec 2026, 15:00–15:30 GMT". Where the clocks change within
+// it, both ends say which they are of.
 func span(start, end time.Time, in *time.Location) moment {
 	if start.IsZero() {
 		return moment{}
 	}
 	start, end = start.In(in), end.In(in)
+	begins := "Mon 2 Jan 2006, 15:04"
+	if start.Format("MST") != end.Format("MST") {
+		begins += " MST"
+	}
 	switch {
 	case !end.After(start):
 		return full(start, in)
 	case start.Format(time.DateOnly) == end.Format(time.DateOnly):
-		return newMoment(start, start.Format("Mon 2 Jan 2006, 15:04")+"–"+end.Format("15:04 MST"))
+		return newMoment(start, start.Format(begins)+"–"+end.Format("15:04 MST"))
 	}
-	return newMoment(start, start.Format("Mon 2 Jan 2006, 15:04")+" – "+end.Format("Mon 2 Jan, 15:04 MST"))
+	return newMoment(start, start.Format(begins)+" – "+end.Format("Mon 2 Jan, 15:04 MST"))
 }
 
 // commonZone is the zone that sites have in common; UTC if they have none.
