@@ -81,8 +81,10 @@ func chosenLead(v url.Values) (handoff.LeadID, error) {
 	if text == "" {
 		text = v.Get("lead")
 	}
-	if at := strings.LastIndex(text, "lead_"); at >= 0 {
-		text = text[at:]
+	if at := strings.LastIndex(text, "lead_"); at >= 0 { // in an address it can have something behind it, such as #notes
+		text, _, _ = strings.Cut(text[at:], "#")
+		text, _, _ = strings.Cut(text, "?")
+		text, _, _ = strings.Cut(text, "/")
 	}
 	id, err := handoff.ParseLeadID(text)
 	if err != nil {
@@ -126,7 +128,7 @@ func (d *Desk) undoSettling(w http.ResponseWriter, r *http.Request) error {
 //	303  done; to the list, which offers to undo it
 //	400  none was chosen
 //	404  one is not there
-//	409  one was settled before; none is dismissed
+//	409  one was settled before, or all of them; none is dismissed
 func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	v, err := readForm(w, r)
 	if err != nil {
@@ -140,6 +142,9 @@ func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("seen: %w", handoff.ErrInvalid)
 		}
 		res, err = d.Store.DismissAll(r.Context(), actorOf(r), site, reason, seen, v.Get("note"))
+		if errors.Is(err, handoff.ErrNotFound) && actorOf(r).Sees(site) { // those that the page showed are settled
+			return fmt.Errorf("%w: %v", handoff.ErrConflict, err)
+		}
 		if err != nil {
 			return err
 		}

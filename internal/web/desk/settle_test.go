@@ -108,7 +108,7 @@ func TestAttachingABooking(t *testing.T) {
 	if got := b.as(handoff.RoleViewer).post(path+"/resolutions", url.Values{"remedy": {"dismiss"}}); got.status != 403 || b.waitsFor() == "" {
 		t.Errorf("a viewer: %d", got.status)
 	}
-	if got := v.post(path+"/resolutions", url.Values{"remedy": {"attach"}, "other": {" https://handoff.example/desk/leads/" + string(s.Lead)}}); got.status != 303 {
+	if got := v.post(path+"/resolutions", url.Values{"remedy": {"attach"}, "other": {" https://handoff.example/desk/leads/" + string(s.Lead) + "#notes "}}); got.status != 303 {
 		t.Errorf("by its address: %d", got.status)
 	}
 }
@@ -167,9 +167,17 @@ func TestDismissingMany(t *testing.T) {
 	seen := regexp.MustCompile(`name="seen" value="([^"]+)"`).FindStringSubmatch(page)
 	b.clock.pass(time.Minute)
 	b.unverified("came later")
-	got = v.post("/desk/failures/dismissed", url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "all": {"1"}, "seen": {seen[1]}})
+	all := url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "all": {"1"}, "seen": {seen[1]}}
+	got = v.post("/desk/failures/dismissed", all)
 	if got.status != 303 || b.waitsFor() != "no_reference signature_wrong" {
 		t.Errorf("all that were seen: %d, %s", got.status, b.waitsFor())
+	}
+	if got := b.as(handoff.RoleOwner).post("/desk/failures/dismissed", all); got.status != 409 || !strings.Contains(got.body, "was before you") {
+		t.Errorf("who comes second: %d", got.status)
+	}
+	all.Set("site", "northside")
+	if got := v.post("/desk/failures/dismissed", all); got.status != 404 {
+		t.Errorf("all of a site that is not seen: %d", got.status)
 	}
 	undo := undoAddress.FindStringSubmatch(v.page(got.header.Get("Location")))
 	if undo == nil {
