@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -27,7 +28,7 @@ func (db *DB) SetStage(ctx context.Context, by handoff.Actor, site string, lead 
 	if from == to {
 		return c, fmt.Errorf("the lead stands at %q already: %w", to, handoff.ErrInvalid)
 	}
-	return db.moveLead(ctx, by, site, lead, "lead.stage", func(tx *txn, l handoff.Lead) (move, error) {
+	return db.moveLead(ctx, by, site, lead, actStage, func(tx *txn, l handoff.Lead) (move, error) {
 		if l.Stage != from {
 			return move{}, fmt.Errorf("the lead stands at %q now, not at %q: %w", l.Stage, from, handoff.ErrConflict)
 		}
@@ -35,7 +36,7 @@ func (db *DB) SetStage(ctx context.Context, by handoff.Actor, site string, lead 
 		if err != nil {
 			return move{}, fmt.Errorf("bookings: %w", err)
 		}
-		return move{to: to, manual: &handoff.Manual{Stage: to, Ruled: pipeline.Ruled(bookings)}, note: by.Name + " set the stage"}, nil
+		return move{to: to, manual: &handoff.Manual{Stage: to, Ruled: pipeline.Ruled(bookings)}, prior: l.Manual, note: by.Name + " set the stage"}, nil
 	})
 }
 
@@ -47,7 +48,7 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 	if err := by.Need(handoff.RoleOperator, site); err != nil {
 		return c, err
 	}
-	return db.moveLead(ctx, by, site, lead, "lead.stage.undo", func(tx *txn, l handoff.Lead) (move, error) {
+	return db.moveLead(ctx, by, site, lead, actUndoStage, func(tx *txn, l handoff.Lead) (move, error) {
 		newest, prior, err := newestChange(ctx, tx, site, lead)
 		if err != nil {
 			return move{}, err
@@ -63,16 +64,26 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 		if to == l.Stage {
 			return move{}, fmt.Errorf("without it the lead would stand at %q as well: %w", to, handoff.ErrConflict)
 		}
-		return move{to: to, manual: prior, note: by.Name + " took back the stage that was set by hand", undoes: true}, nil
+		beneath, err := settingBefore(ctx, tx, site, lead, 2)
+		if err != nil {
+			return move{}, err
+		}
+		return move{to: to, manual: prior, prior: beneath, note: by.Name + " took back the stage that was set by hand"}, nil
 	})
 }
+
+// The acts of the audit log that move a lead by hand.
+const (
+	actStage     = "lead.stage"
+	actUndoStage = "lead.stage.undo"
+)
 
 // A move is where a person's act takes a lead.
 type move struct {
 	to     handoff.Stage
-	manual *handoff.Manual // what is remembered of it
+	manual *handoff.Manual // what is remembered of it; nil: no person's word holds
+	prior  *handoff.Manual // to what an undo of it leads; nil: to none
 	note   string
-	undoes bool // it cannot be undone itself
 }
 
 // moveLead moves a lead as decide says, which sees the lead while it is held.
@@ -94,13 +105,8 @@ func (db *DB) moveLead(ctx context.Context, by handoff.Actor, site string, lead 
 		if err := db.audit(ctx, tx, by, act); err != nil {
 			return err
 		}
-		manual, prior := handoff.Manual{}, handoff.Manual{}
-		if m.manual != nil {
-			manual = *m.manual
-		}
-		if l.Manual != nil && !m.undoes {
-			prior = *l.Manual
-		}
+		var none handoff.Manual
+		manual, prior := cmp.Or(m.manual, &none), cmp.Or(m.prior, &none)
 		if _, err := tx.ExecContext(ctx, `UPDATE leads SET stage = $3, manual_stage = $4, manual_ruled = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
 			site, lead, m.to, opt(&manual.Stage), opt(&manual.Ruled), stamp{c.At}); err != nil {
 			return fmt.Errorf("lead: %w", err)
@@ -134,4 +140,35 @@ func newestChange(ctx context.Context, tx *txn, site string, lead handoff.LeadID
 		prior = &was
 	}
 	return c, prior, nil
+}
+
+// settingBefore is what a person had set before the last so many of those settings of a
+// lead's stage that nobody took back; nil if nobody had.
+func settingBefore(ctx context.Context, tx *txn, site string, lead handoff.LeadID, last int) (*handoff.Manual, error) {
+	type setting struct {
+		action string
+		prior  handoff.Manual
+	}
+	rows, err := tx.QueryContext(ctx, `
+		SELECT a.action, h.prior_stage, h.prior_ruled FROM history h CROSS JOIN audit a
+		WHERE h.site = $1 AND h.lead_id = $2 AND a.id = h.cause ORDER BY h.seq`, site, lead)
+	all, err := collect(rows, err, func(r *sql.Rows) (s setting, err error) {
+		return s, r.Scan(&s.action, opt(&s.prior.Stage), opt(&s.prior.Ruled))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("stage history: %w", err)
+	}
+	var stand []setting
+	for _, s := range all {
+		switch {
+		case s.action == actStage:
+			stand = append(stand, s)
+		case len(stand) > 0: // taken back
+			stand = stand[:len(stand)-1]
+		}
+	}
+	if len(stand) < last || stand[len(stand)-last].prior.Stage == "" {
+		return nil, nil
+	}
+	return &stand[len(stand)-last].prior, nil
 }

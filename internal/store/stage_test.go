@@ -145,6 +145,48 @@ func TestUndoStage(t *testing.T) {
 	})
 }
 
+// Each stage that was set by hand is taken back in its turn, the last first, also where one
+// was set again between, until the rules alone speak.
+func TestUndoStageAgain(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		s := db.submit("f", "Dana")
+		at := handoff.Stage("new")
+		var last handoff.Change
+		set := func(to handoff.Stage) {
+			t.Helper()
+			var err error
+			last, err = db.setStage(s.Lead, at, to)
+			db.must(err)
+			at = to
+		}
+		undo := func(want handoff.Stage) {
+			t.Helper()
+			var err error
+			if last, err = db.undo(s.Lead, last.Cause); err != nil || last.To != want {
+				t.Fatalf("from %s undone to %q, want %s: %v", at, last.To, want, err)
+			}
+			at = want
+			d := db.lead(s.Lead)
+			if d.Stage != want || (d.Manual == nil) != (want == "new") {
+				t.Errorf("undone: %+v", d.Lead)
+			}
+		}
+		set("contacted")
+		set("requested")
+		set("contacted")
+		set("won")
+		undo("contacted")
+		undo("requested")
+		set("lost")
+		undo("requested")
+		undo("contacted")
+		undo("new")
+		if _, err := db.undo(s.Lead, last.Cause); !errors.Is(err, handoff.ErrConflict) {
+			t.Errorf("nothing is left to undo: %v", err)
+		}
+	})
+}
+
 // A fact that comes after a person's word, though it happened before, moves the lead
 // only if it says something that was not known then; a final stage holds.
 func TestLateFactAfterAPersonsWord(t *testing.T) {
