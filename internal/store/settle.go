@@ -320,7 +320,8 @@ func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.Resol
 				AND again.reason = failures.reason AND again.settled_at IS NULL)`, site, id); err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '' WHERE site = $1 AND resolution = $2`, site, id)
+	// Of the rest nothing is left that could be taken back once more.
+	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '', resolution = '', settled_by = 'taken back; the same came again and waits' WHERE site = $1 AND resolution = $2`, site, id)
 	return of, err
 }
 

@@ -406,6 +406,20 @@ func TestDismissAllOrNone(t *testing.T) {
 		if got := h.reasons(); got != "mail_failing signature_wrong signature_wrong signature_wrong signature_wrong" {
 			t.Errorf("undone: %s", got)
 		}
+		came := 0
+		for _, id := range gone {
+			f, err := h.Failure(ctx, nil, id)
+			h.must(err)
+			if f.SettledAt == nil {
+				continue
+			}
+			if came++; f.Resolution != nil || f.SettledBy != "taken back; the same came again and waits" {
+				t.Errorf("in whose place another waits: %+v", f)
+			}
+		}
+		if came != 1 {
+			t.Errorf("%d of %v stay settled", came, gone)
+		}
 	})
 }
 

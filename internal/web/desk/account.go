@@ -20,7 +20,7 @@ var said = map[string]string{
 	"failure-dismiss": "Dismissed. It does not come back for the same reason.",
 	"failure-ask":     "Cal.com is being asked. If its answer ties the booking to a lead, this entry settles itself.",
 	"failure-verify":  "It was read, and is what Cal.com sent: it has taken its effect.",
-	"failure-undo":    "Taken back: it waits again.",
+	"failure-undo":    "Taken back: it waits again, or the same does that came since.",
 
 	"zone":     "Times are shown so from now on.",
 	"password": "Your password is changed, and your other sessions are ended.",
