@@ -58,13 +58,14 @@ func (w entryOrReason) sites(c *app.Config) []string {
 }
 
 // do finds an entry, does something about it, and says what came of it.
-func (f settleFlags) do(e *environment, db *store.DB, name string, act func(store.FailureDetail) error, says string) error {
+func (f settleFlags) do(e *environment, db *store.DB, name string, act func(store.FailureDetail) (says string, err error)) error {
 	id := handoff.FailureID(name)
 	d, err := db.Failure(e.ctx, nil, id)
 	if err != nil {
 		return notFound(err, "failure "+name)
 	}
-	if err := act(d); err != nil {
+	says, err := act(d)
+	if err != nil {
 		return err
 	}
 	if !f.JSON {
@@ -82,13 +83,13 @@ func (f settleFlags) do(e *environment, db *store.DB, name string, act func(stor
 }
 
 // open does the same with the store of the configuration.
-func (f settleFlags) open(e *environment, name string, act func(*store.DB, store.FailureDetail) error, says string) error {
+func (f settleFlags) open(e *environment, name string, act func(*store.DB, store.FailureDetail) (says string, err error)) error {
 	db, err := f.store(e)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	return f.do(e, db, name, func(d store.FailureDetail) error { return act(db, d) }, says)
+	return f.do(e, db, name, func(d store.FailureDetail) (string, error) { return act(db, d) })
 }
 
 type failuresDismissCmd struct {
@@ -106,10 +107,10 @@ func (c failuresDismissCmd) Run(e *environment) error {
 		return err
 	}
 	if c.ID != "" {
-		return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
+		return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) (string, error) {
 			_, err := db.Dismiss(e.ctx, handoff.CommandLine, d.Site, []handoff.FailureID{d.ID}, c.Note)
-			return err
-		}, "dismissed")
+			return "dismissed", err
+		})
 	}
 	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
 	if err != nil {
@@ -162,10 +163,10 @@ func (c failuresAttachCmd) Run(e *environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) error {
+	return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) (string, error) {
 		_, err := db.Attach(e.ctx, handoff.CommandLine, d.Site, d.ID, lead, c.Note)
-		return notFound(err, "lead "+c.Lead+" on that site")
-	}, "its booking belongs to "+c.Lead)
+		return "its booking belongs to " + c.Lead, notFound(err, "lead "+c.Lead+" on that site")
+	})
 }
 
 type failuresAskCmd struct {
@@ -187,12 +188,12 @@ func (c failuresAskCmd) Run(e *environment) error {
 	}
 	defer db.Close()
 	if c.ID != "" {
-		return c.do(e, db, c.ID, func(d store.FailureDetail) error {
+		return c.do(e, db, c.ID, func(d store.FailureDetail) (string, error) {
 			if !conf.Asks(d.Site) {
-				return fmt.Errorf("site %s has no API of Cal.com that could be asked: name it under calcom in the configuration: %w", d.Site, handoff.ErrInvalid)
+				return "", fmt.Errorf("site %s has no API of Cal.com that could be asked: name it under calcom in the configuration: %w", d.Site, handoff.ErrInvalid)
 			}
-			return db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
-		}, "the server asks Cal.com about its booking; the answer settles it")
+			return "the server asks Cal.com about its booking; the answer settles it", db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
+		})
 	}
 	type view struct {
 		Site     string `json:"site"`
@@ -233,14 +234,19 @@ func (c failuresVerifyCmd) Run(e *environment) error {
 	}
 	defer a.Close()
 	if c.ID != "" {
-		return c.do(e, a.Store(), c.ID, func(d store.FailureDetail) error {
-			return notFound(a.ReadAgain(e.ctx, handoff.CommandLine, d.Site, d.ID), "body of that entry any more, as it came")
-		}, "its delivery was read again, and is kept")
+		return c.do(e, a.Store(), c.ID, func(d store.FailureDetail) (string, error) {
+			says := "its delivery was read again, and is kept"
+			waits, err := a.ReadAgain(e.ctx, handoff.CommandLine, d.Site, d.ID)
+			if waits != "" {
+				says = fmt.Sprintf("Cal.com did sign it, and it cannot be read all the same: it waits for %s now", waits)
+			}
+			return says, notFound(err, "body of that entry any more, as it came")
+		})
 	}
 	type view struct {
 		Site string `json:"site"`
 		Read int    `json:"read"` // and have taken their effect
-		Left int    `json:"left"` // that wait as before
+		Left int    `json:"left"` // that wait
 	}
 	var done []view
 	for _, site := range c.sites(conf) {
@@ -250,7 +256,7 @@ func (c failuresVerifyCmd) Run(e *environment) error {
 		}
 		done = append(done, view{site, read, left})
 	}
-	return printList(e.out, c.JSON, done, "SITE\tREAD\tWAIT AS BEFORE", func(v view) string {
+	return printList(e.out, c.JSON, done, "SITE\tREAD\tWAIT", func(v view) string {
 		return fmt.Sprintf("%s\t%d\t%d", v.Site, v.Read, v.Left)
 	}, func(v view) view { return v })
 }
@@ -269,12 +275,12 @@ func (c failuresUndoCmd) Run(e *environment) error {
 	if id, err := handoff.ParseResolutionID(c.ID); err == nil {
 		return c.undoMany(e, db, conf.SiteIDs(), id)
 	}
-	return c.do(e, db, c.ID, func(d store.FailureDetail) error {
+	return c.do(e, db, c.ID, func(d store.FailureDetail) (string, error) {
 		if d.Resolution == nil {
-			return fmt.Errorf("no person settled failure %s: %w", d.ID, handoff.ErrConflict)
+			return "", fmt.Errorf("no person settled failure %s: %w", d.ID, handoff.ErrConflict)
 		}
-		return db.Undo(e.ctx, handoff.CommandLine, d.Site, d.Resolution.ID)
-	}, "what was done about it is taken back")
+		return "what was done about it is taken back", db.Undo(e.ctx, handoff.CommandLine, d.Site, d.Resolution.ID)
+	})
 }
 
 // undoMany takes back what was done about several entries of one of the sites.

@@ -197,17 +197,17 @@ func (a *App) Store() *store.DB { return a.db }
 
 // ReadAgain reads the delivery of a failure again, with the secrets of now. The error
 // is ErrInvalid, with words, if it is refused as before; else see store.ReadAgain.
-func (a *App) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID) error {
+func (a *App) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID) (waits handoff.Reason, err error) {
 	read := a.readers[site]
 	if read == nil {
-		return fmt.Errorf("the configuration has no site %q: %w", site, handoff.ErrInvalid)
+		return "", fmt.Errorf("the configuration has no site %q: %w", site, handoff.ErrInvalid)
 	}
-	err := a.db.ReadAgain(ctx, by, site, id, read)
+	waits, err = a.db.ReadAgain(ctx, by, site, id, read)
 	var refused *calcom.Refusal
 	if errors.As(err, &refused) {
-		return handoff.Refuse(handoff.ErrInvalid, "The delivery is still not believed or not understood: %s.", refused.Reason)
+		return "", handoff.Refuse(handoff.ErrInvalid, "The delivery is still not believed or not understood: %s.", refused.Reason)
 	}
-	return err
+	return waits, err
 }
 
 // ReadAllAgain does so for what waits at a site for a reason. See store.ReadAllAgain.

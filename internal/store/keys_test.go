@@ -334,7 +334,7 @@ func TestEveryWriteKeepsItsAnswer(t *testing.T) {
 				return err
 			}},
 			{"failure.undo", func(ctx context.Context) error { return h.Undo(ctx, by, site, resolution.ID) }},
-			{"failure.verify", func(ctx context.Context) error { return h.ReadAgain(ctx, by, site, delivery, read) }},
+			{"failure.verify", func(ctx context.Context) error { return second(h.ReadAgain(ctx, by, site, delivery, read)) }},
 			{"failure.dismiss", func(ctx context.Context) error {
 				_, err := h.Dismiss(ctx, by, site, []handoff.FailureID{booking}, "")
 				return err

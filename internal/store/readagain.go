@@ -10,19 +10,34 @@ import (
 )
 
 // A Reader opens a delivery that was kept again: it unseals its body, verifies it with
-// the secrets of today, and decodes it. The delivery it returns has its body redacted.
+// the secrets of today, and decodes it. The delivery it returns has its body redacted. The
+// error is an *Unread if Cal.com did sign it.
 type Reader func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error)
+
+// Unread is the error of what Cal.com signed and that cannot be read all the same.
+type Unread struct {
+	Reason handoff.Reason
+	Detail string // in plain words
+	Err    error  // the same, as who reads it says it
+}
+
+func (u *Unread) Error() string { return u.Err.Error() }
+
+// Unwrap returns the error of who read it.
+func (u *Unread) Unwrap() error { return u.Err }
 
 // ReadAgain lets a failure's delivery come once more, as if Cal.com had sent it now: if
 // it can be read its event enters through the same door as every other, and the failure
-// is settled. The error is the reader's if it cannot be read, or one of those of Dismiss;
-// ErrNotFound also where the body was not kept whole.
-func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID, read Reader) error {
+// is settled. One that proved nothing and proves to be signed, though it cannot be read,
+// waits from now on for that reason, which is returned. The error is the reader's if
+// nothing changed, or one of those of Dismiss; ErrNotFound also where the body was not
+// kept whole.
+func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id handoff.FailureID, read Reader) (waits handoff.Reason, err error) {
 	if err := by.Need(handoff.RoleOperator, site); err != nil {
-		return err
+		return "", err
 	}
 	var v *verified
-	err := db.tx(ctx, func(tx *txn) error {
+	err = db.tx(ctx, func(tx *txn) error {
 		h, err := db.holdFor(ctx, tx, site, id, handoff.Verify)
 		if err != nil {
 			return err
@@ -32,6 +47,12 @@ func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 			return err
 		}
 		d, event, err := read(d)
+		var unread *Unread
+		if errors.As(err, &unread) && !h.signed {
+			v = &verified{Delivery: d, packed: compress(d.Body), reason: unread.Reason, detail: unread.Detail}
+			waits = unread.Reason
+			return db.provedAgain(ctx, tx, by, h, v)
+		}
 		if err != nil {
 			return err
 		}
@@ -43,11 +64,12 @@ func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 		}
 		return db.admitAgain(ctx, tx, by, h, v)
 	})
-	if err == nil {
-		db.tellAll(TopicLeads)
-		db.tellKept([]*verified{v})
+	if err != nil {
+		return "", err
 	}
-	return err
+	db.tellAll(TopicLeads)
+	db.tellKept([]*verified{v})
+	return waits, nil
 }
 
 // MaxReadAgain is how many failures are read again at once: as many as a site has of
@@ -68,13 +90,13 @@ func (db *DB) ReadAllAgain(ctx context.Context, by handoff.Actor, site string, r
 	}
 	for _, f := range list {
 		refused := false
-		err := db.ReadAgain(ctx, by, site, f.ID, func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+		waits, err := db.ReadAgain(ctx, by, site, f.ID, func(d handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
 			d, event, err := read(d)
 			refused = err != nil
 			return d, event, err
 		})
 		switch {
-		case err == nil:
+		case err == nil && waits == "":
 			done++
 		case refused, errors.Is(err, handoff.ErrNotFound), errors.Is(err, handoff.ErrConflict): // as before, not kept whole, or somebody was before
 			left++
@@ -83,6 +105,17 @@ func (db *DB) ReadAllAgain(ctx context.Context, by handoff.Actor, site string, r
 		}
 	}
 	return done, left, nil
+}
+
+// provedAgain keeps that what proved nothing is signed, and why it cannot be read.
+func (db *DB) provedAgain(ctx context.Context, tx *txn, by handoff.Actor, h settling, v *verified) error {
+	batch := []*verified{v}
+	for _, step := range []func(context.Context, *txn, []*verified) error{db.countVerified, db.settleProved, db.failVerified} {
+		if err := step(ctx, tx, batch); err != nil {
+			return err
+		}
+	}
+	return db.audit(ctx, tx, by, handoff.Act{Action: "failure.verify", Site: v.Site, Subject: string(h.id), Detail: "signed, and waits now for " + string(v.reason)})
 }
 
 // sealedDelivery reads the delivery of a failure as it came.

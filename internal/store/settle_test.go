@@ -673,7 +673,7 @@ func TestReadAgain(t *testing.T) {
 			}
 			f := h.waits()
 			refused := errors.New("not yet")
-			if err := h.ReadAgain(ctx, ann, site, f.ID, func(handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
+			if _, err := h.ReadAgain(ctx, ann, site, f.ID, func(handoff.Delivery) (handoff.Delivery, handoff.Event, error) {
 				return handoff.Delivery{}, handoff.Event{}, refused
 			}); !errors.Is(err, refused) || h.waits().ID != f.ID || len(h.done(string(f.ID))) != 0 {
 				t.Errorf("%s: %v", id, err)
@@ -685,18 +685,18 @@ func TestReadAgain(t *testing.T) {
 				got.Body, got.Trigger = []byte(`{"read":1}`), "BOOKING_CREATED"
 				return got, h.event("evt "+id, "uid"+fmt.Sprint(signed), handoff.Accepted, lead.ID), nil
 			}
-			if err := h.ReadAgain(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, f.ID, read); !errors.Is(err, handoff.ErrForbidden) {
+			if _, err := h.ReadAgain(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, f.ID, read); !errors.Is(err, handoff.ErrForbidden) {
 				t.Error(err)
 			}
-			if err := h.ReadAgain(ctx, ann, "other", f.ID, read); !errors.Is(err, handoff.ErrNotFound) {
+			if _, err := h.ReadAgain(ctx, ann, "other", f.ID, read); !errors.Is(err, handoff.ErrNotFound) {
 				t.Error(err)
 			}
-			h.must(h.ReadAgain(ctx, ann, site, f.ID, read))
+			h.must(second(h.ReadAgain(ctx, ann, site, f.ID, read)))
 			if got := h.reasons(); got != "" || len(h.done(string(f.ID))) != 1 {
 				t.Errorf("%s: %s", id, got)
 			}
 			h.work()
-			if err := h.ReadAgain(ctx, bob, site, f.ID, read); !errors.Is(err, handoff.ErrConflict) {
+			if _, err := h.ReadAgain(ctx, bob, site, f.ID, read); !errors.Is(err, handoff.ErrConflict) {
 				t.Errorf("read twice: %v", err)
 			}
 			if n := h.Setting(ctx, `SELECT count(*) FROM deliveries WHERE sealed IS NOT NULL`); n != "0" {
@@ -716,7 +716,7 @@ func TestReadAgain(t *testing.T) {
 		large := h.delivery("large")
 		large.Body, large.Sealed = make([]byte, 20<<10), []byte("sealed")
 		h.must(h.KeepUnverified(ctx, large, handoff.SignatureWrong, ""))
-		if err := h.ReadAgain(ctx, ann, site, h.waits().ID, nil); !errors.Is(err, handoff.ErrNotFound) {
+		if _, err := h.ReadAgain(ctx, ann, site, h.waits().ID, nil); !errors.Is(err, handoff.ErrNotFound) {
 			t.Error(err)
 		}
 	})

@@ -50,7 +50,7 @@ func TestReadAgain(t *testing.T) {
 			if strings.Contains(d.Received[0].Body, otherReference) {
 				name = "forged"
 			}
-			out[name] = in.db.ReadAgain(t.Context(), ann, "brightwater", f.ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now }))
+			_, out[name] = in.db.ReadAgain(t.Context(), ann, "brightwater", f.ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now }))
 		}
 		in.work()
 		return out
@@ -81,10 +81,52 @@ func TestReadAgain(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
-	if err := in.db.ReadAgain(t.Context(), ann, "brightwater", list[0].ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now })); !errors.Is(err, handoff.ErrNotFound) {
+	if _, err := in.db.ReadAgain(t.Context(), ann, "brightwater", list[0].ID, in.sites[0].Reader(in.keys, func() time.Time { return in.now })); !errors.Is(err, handoff.ErrNotFound) {
 		t.Errorf("a large one: %v", err)
 	}
 	if got := in.deliver("brightwater", body, sign(turned, body)); got != 200 || len(in.read(lead).History) != 2 {
 		t.Errorf("delivered once more: %d, %+v", got, in.read(lead).History)
+	}
+}
+
+// What proved nothing, and proves to be signed once a secret was put right, waits from then
+// on as what Cal.com signed, though it cannot be read; looked at again nothing changes.
+func TestReadAgainSignedAndUnreadable(t *testing.T) {
+	in := newInstall(t)
+	const turned = "whsec_that_only_calcom_has"
+	body := []byte(`{"triggerEvent":"BOOKING_OF_THE_FUTURE","createdAt":"2026-11-23T08:59:59.000Z","payload":{"oneTimePassword":"6f9619ff-8b86-d011-b42d-00c04fc964ff"}}`)
+	if got := in.deliver("brightwater", body, sign(turned, body)); got != 401 {
+		t.Fatal(got)
+	}
+	read := in.sites[0].Reader(in.keys, func() time.Time { return in.now })
+	one := func(reason handoff.Reason, verified bool) store.FailureView {
+		t.Helper()
+		list, err := in.db.Failures(t.Context(), store.FailureFilter{})
+		if err != nil || len(list) != 1 || list[0].Reason != reason || list[0].Verified != verified {
+			t.Fatalf("there waits %+v, %v", list, err)
+		}
+		return list[0]
+	}
+	before := one(handoff.SignatureWrong, false)
+	in.newSecret = turned
+	if waits, err := in.db.ReadAgain(t.Context(), ann, "brightwater", before.ID, read); err != nil || waits != handoff.UnknownTrigger {
+		t.Fatalf("%q, %v", waits, err)
+	}
+	after := one(handoff.UnknownTrigger, true)
+	d, err := in.db.Failure(t.Context(), nil, after.ID)
+	if err != nil || len(d.Received) == 0 || strings.Contains(d.Received[0].Body, "6f9619ff") {
+		t.Errorf("%+v, %v", d.Received, err)
+	}
+	if was, err := in.db.Failure(t.Context(), nil, before.ID); err != nil || was.SettledBy != "the same body came with a right signature" {
+		t.Errorf("%+v, %v", was, err)
+	}
+	if acts, err := in.db.Audit(t.Context(), store.AuditFilter{Subject: string(before.ID)}); err != nil || len(acts) != 1 || acts[0].Detail != "signed, and waits now for unknown_trigger" {
+		t.Errorf("%+v, %v", acts, err)
+	}
+	if waits, err := in.db.ReadAgain(t.Context(), ann, "brightwater", after.ID, read); !errors.Is(err, handoff.ErrInvalid) || waits != "" {
+		t.Errorf("once more: %q, %v", waits, err)
+	}
+	if again := one(handoff.UnknownTrigger, true); again.ID != after.ID || again.Deliveries != 1 {
+		t.Errorf("once more: %+v", again)
 	}
 }

@@ -225,6 +225,11 @@ func (s *Site) Reader(keys handoff.Keys, now func() time.Time) store.Reader {
 			return d, handoff.Event{}, fmt.Errorf("the body was sealed with another reference key: %w", err)
 		}
 		event, err := calcom.Open(s.trust(now()), calcom.Delivery{Body: body, Signature: d.Signature, ContentType: d.ContentType, Version: string(version)})
+		var refusal *calcom.Refusal
+		if errors.As(err, &refusal) && refusal.Reason.Text().Kind == handoff.FailedEvent {
+			d.Trigger, d.Body = refusal.Trigger, calcom.Redact(body) // it stays sealed, to be read once it can be
+			return d, handoff.Event{}, &store.Unread{Reason: refusal.Reason, Detail: refusal.Detail, Err: err}
+		}
 		if err != nil {
 			return d, handoff.Event{}, err
 		}

@@ -51,7 +51,7 @@ func (a *API) resolve(c *call) (answer, error) {
 	case handoff.AskCal:
 		err = a.Store.AskAbout(c, c.actor, site.ID, failure)
 	case handoff.Verify:
-		err = a.Store.ReadAgain(c, c.actor, site.ID, failure, site.Reader)
+		_, err = a.Store.ReadAgain(c, c.actor, site.ID, failure, site.Reader)
 	}
 	return answer{}, notPossible(err)
 }

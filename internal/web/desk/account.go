@@ -20,6 +20,7 @@ var said = map[string]string{
 	"failure-dismiss": "Dismissed. It does not come back for the same reason.",
 	"failure-ask":     "Cal.com is being asked. If its answer ties the booking to a lead, this entry settles itself.",
 	"failure-verify":  "It was read, and is what Cal.com sent: it has taken its effect.",
+	"failure-signed":  "Cal.com did sign it, and it cannot be read all the same. It waits for that now, among what Cal.com signed.",
 	"failure-undo":    "Taken back: it waits again, or the same does that came since.",
 
 	"zone":     "Times are shown so from now on.",

@@ -31,11 +31,11 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	remedy := handoff.Remedy(v.Get("remedy"))
-	err = d.apply(r, f.FailureView, remedy, v)
+	says, err := d.apply(r, f.FailureView, remedy, v)
 	var refusal *calcom.Refusal
 	switch {
 	case err == nil:
-		return done(w, r, failureAddress(f.ID), "failure-"+string(remedy))
+		return done(w, r, failureAddress(f.ID), says)
 	case errors.Is(err, handoff.ErrConflict):
 		return d.showFailure(w, r, http.StatusConflict, "Nothing was changed by you: somebody, or a later fact, was before you.")
 	case errors.As(err, &refusal):
@@ -50,28 +50,33 @@ func (d *Desk) settle(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// apply does it, as one call of the store.
-func (d *Desk) apply(r *http.Request, f store.FailureView, remedy handoff.Remedy, v url.Values) error {
+// apply does it, as one call of the store, and returns what the page says then.
+func (d *Desk) apply(r *http.Request, f store.FailureView, remedy handoff.Remedy, v url.Values) (says string, err error) {
 	ctx, by, note := r.Context(), actorOf(r), v.Get("note")
+	says = "failure-" + string(remedy)
 	switch remedy {
 	case handoff.Attach:
 		lead, err := chosenLead(v)
 		if err != nil {
-			return err
+			return "", err
 		}
 		_, err = d.Store.Attach(ctx, by, f.Site, f.ID, lead, note)
-		return err
+		return says, err
 	case handoff.Dismiss:
 		_, err := d.Store.Dismiss(ctx, by, f.Site, []handoff.FailureID{f.ID}, note)
-		return err
+		return says, err
 	case handoff.AskCal:
-		return d.Store.AskAbout(ctx, by, f.Site, f.ID)
+		return says, d.Store.AskAbout(ctx, by, f.Site, f.ID)
 	case handoff.Verify:
 		if read := d.siteOf(f.Site).Read; read != nil {
-			return d.Store.ReadAgain(ctx, by, f.Site, f.ID, read)
+			waits, err := d.Store.ReadAgain(ctx, by, f.Site, f.ID, read)
+			if waits != "" {
+				says = "failure-signed"
+			}
+			return says, err
 		}
 	}
-	return fmt.Errorf("remedy %q: %w", clip(string(remedy), 20), handoff.ErrInvalid)
+	return "", fmt.Errorf("remedy %q: %w", clip(string(remedy), 20), handoff.ErrInvalid)
 }
 
 // chosenLead is the lead that was entered, by its ID or the address of its page, or else
@@ -239,7 +244,7 @@ func readWords(v url.Values) string {
 	if err != nil || other != nil {
 		return ""
 	}
-	return fmt.Sprintf("Looked at again: %d were what Cal.com sent, and have taken their effect; %d were not, or cannot be read, and wait as before.", done, left)
+	return fmt.Sprintf("Looked at again: %d were what Cal.com sent, and have taken their effect; %d were not, or cannot be read, and wait.", done, left)
 }
 
 // An undoForm offers to take back what was just done.
