@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -164,7 +165,7 @@ func (a *API) setStage(c *call) (answer, error) {
 		faults = append(faults, fault{Pointer: "#/from", Detail: "say where the lead stands now, so that nothing is moved that stands elsewhere"})
 	}
 	if !slices.Contains(site.Pipeline.Stages, in.To) {
-		faults = append(faults, fault{Pointer: "#/to", Detail: fmt.Sprintf("it is one of the site's stages: %v", site.Pipeline.Stages)})
+		faults = append(faults, fault{Pointer: "#/to", Detail: "it is one of the site's stages: " + stageNames(site.Pipeline.Stages)})
 	}
 	if in.From == in.To {
 		faults = append(faults, fault{Pointer: "#/to", Detail: "the lead stands there already"})
@@ -174,6 +175,15 @@ func (a *API) setStage(c *call) (answer, error) {
 	}
 	_, err = a.Store.SetStage(c, c.actor, site.ID, lead, in.From, in.To, site.Pipeline)
 	return answer{}, err
+}
+
+// stageNames lists stages as a sentence does.
+func stageNames(stages []handoff.Stage) string {
+	names := make([]string, len(stages))
+	for i, s := range stages {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
 }
 
 // undoStage takes back a stage that was set by hand.
