@@ -216,7 +216,7 @@ document.addEventListener("click", async (e) => {
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   } catch {
-    desk.say("Not copied: the link is selected, copy it with your keyboard.");
+    desk.say("Not copied: it is selected, copy it with your keyboard.");
   }
 });
 
