@@ -21,7 +21,7 @@ type note struct {
 // notes derives what is remarkable about a lead:
 //
 //   - a stage that a person set and the rules would not;
-//   - two live bookings, since one of them is probably not wanted, unless somebody said that
+//   - two calls ahead, since one of them is probably not wanted, unless somebody said that
 //     they are;
 //   - a booking that was rescheduled twice, into two;
 //   - a booking made with another address than the lead's, or for another service;
@@ -39,7 +39,7 @@ func notes(site Site, l store.LeadDetail, now time.Time) []note {
 		add(nil, "A person set the stage “%s”. By its bookings it would be “%s”.", label(string(l.Stage)), label(string(ruled)))
 	}
 	if live := len(handoff.Doubled(l.Bookings, now)); live > 1 && !l.Wanted.Covers(l.Bookings, now) {
-		add(nil, "There are %s live bookings. If only one is wanted, cancel the other at Cal.com.", number(live))
+		add(nil, "There are %s calls ahead. If only one is wanted, cancel the other at Cal.com.", number(live))
 	}
 	said := map[string]bool{} // addresses and event types named already
 	for i := range l.Bookings {

@@ -275,7 +275,7 @@ func TestLeadShowsItsStory(t *testing.T) {
 	contains(t, page, "How many rooms?", "Three", "Boiler is\n20 years old", "You may call me.", "Given",
 		"uidOne", "uidTwo", "Moved", "Confirmed", "Cal Video", `href="https://meet.example/abc" rel="noopener noreferrer"`,
 		"for the visitor", "New York time", "I am away", "Call moved to another time", "Cal.com says", "Form sent")
-	lacks(t, page, "live bookings", "another address", "asked about")
+	lacks(t, page, "calls ahead", "another address", "asked about")
 	chain, _, _ := strings.Cut(page[strings.Index(page, `<ol class="chain">`):], "</ol>")
 	if strings.Count(page, `<ol class="chain">`) != 1 || strings.Index(chain, "uidOne") > strings.Index(chain, ">uidTwo</code></dd>") {
 		t.Error("the two bookings are not one chain, the first one first")
@@ -308,7 +308,7 @@ func TestNotes(t *testing.T) {
 	}{
 		{"none", nil, nil, nil},
 		{"one call", []handoff.Booking{call("a", time.Hour, nil)}, nil, nil},
-		{"two calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, []string{"There are two live bookings."}},
+		{"two calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, []string{"There are two calls ahead."}},
 		{"one past, one ahead", []handoff.Booking{call("a", -9*time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, nil},
 		{"one cancelled, one ahead", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Status = handoff.Cancelled }), call("b", 9*time.Hour, nil)}, nil, nil},
 		{"another address", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Attendee.Email = "sam@example.com" })}, nil, []string{"another address than the form’s: sam@example.com"}},

@@ -167,7 +167,7 @@ func TestBothCallsAreWanted(t *testing.T) {
 
 	page := v.page(path)
 	contains(t, page, "All three calls ahead are wanted, said <bdi>"+email+"</bdi>", `action="`+path+`/calls-wanted/undo"`)
-	lacks(t, page, "live bookings", `/calls-wanted">`)
+	lacks(t, page, "are three calls ahead", `/calls-wanted">`)
 	viewer := b.as(handoff.RoleViewer).page(path)
 	contains(t, viewer, "All three calls ahead are wanted")
 	lacks(t, viewer, "calls-wanted")
@@ -182,7 +182,7 @@ func TestBothCallsAreWanted(t *testing.T) {
 
 	// The lead's own page leads back to itself.
 	page = v.page(path)
-	contains(t, page, "There are three live bookings")
+	contains(t, page, "There are three calls ahead")
 	if p := v.post(path+"/calls-wanted", seenOn(page, twice.Lead)); p.status != 303 || p.header.Get("Location") != path {
 		t.Errorf("answered %d, to %q", p.status, p.header.Get("Location"))
 	}
