@@ -277,12 +277,14 @@ func (s *Statement) Notes(zone *time.Location) []string {
 		note("Cal.com's list held something that could not be read: see the failure queue.")
 	}
 	const layout = "2 January 2006, 15:04 MST" // who reads it may be in another zone
-	switch {
-	case s.AsOf.IsZero() || s.Since.IsZero():
+	if s.AsOf.IsZero() || s.Since.IsZero() {
 		note("Cal.com's list was not read yet.")
-	case !s.Covered():
+		return out
+	}
+	if !s.Covered() {
 		note("Cal.com's list was read from %s on; of what was booked before nothing is said.", s.Since.In(zone).Format(layout))
-	case s.To.After(s.AsOf):
+	}
+	if s.To.After(s.AsOf) {
 		note("So far: Cal.com's list was read up to %s.", s.AsOf.In(zone).Format(layout))
 	}
 	return out

@@ -99,6 +99,14 @@ func TestStatementSays(t *testing.T) {
 			false,
 		},
 		{"not over", with(func(s *Statement) { s.AsOf = noon.Add(-time.Minute) }), "No bookings were made at Cal.com.", []string{"So far: Cal.com's list was read up to 25 November 2026, 11:59 UTC."}, false},
+		{
+			"not over, and begins before the list was read", with(func(s *Statement) { s.Since, s.AsOf = s.From.Add(time.Minute), noon.Add(-time.Minute) }), "No bookings were made at Cal.com.",
+			[]string{
+				"Cal.com's list was read from 24 November 2026, 12:01 UTC on; of what was booked before nothing is said.",
+				"So far: Cal.com's list was read up to 25 November 2026, 11:59 UTC.",
+			},
+			false,
+		},
 		{"something was odd", with(func(s *Statement) { s.Unread = "fail_2" }), "No bookings were made at Cal.com.", []string{"Cal.com's list held something that could not be read: see the failure queue."}, false},
 		{
 			"the list does not show one", with(func(s *Statement) { s.Unlisted = []Unlisted{{UID: "u"}} }), "No bookings were made at Cal.com.",

@@ -19,7 +19,7 @@ type StatementSummary struct {
 	From      time.Time  `json:"from"`
 	To        time.Time  `json:"to"`
 	Complete  bool       `json:"complete"` // nothing that was booked on that day can still be missing
-	AsOf      *time.Time `json:"as_of"`    // when Cal.com's list was read last; null: never
+	AsOf      *time.Time `json:"as_of"`    // until when Cal.com's list was read; null: never
 	Says      string     `json:"says"`
 	Notes     []string   `json:"notes"`
 	Bookings  int        `json:"bookings"` // of the site, at Cal.com
