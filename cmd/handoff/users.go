@@ -55,9 +55,9 @@ func checkSites(c *app.Config, sites []string) error {
 type usersAddCmd struct {
 	configFlag
 	Email string   `arg:"" help:"E-mail address to sign in with."`
-	Name  string   `help:"Name to show. Default: the address."`
-	Role  string   `help:"What they may do: owner, operator or viewer." default:"owner" enum:"owner,operator,viewer"`
-	Site  []string `help:"The only site they see; can be given more than once. Default: all." placeholder:"ID"`
+	Name  string   `help:"Name to show. Default: the one they have, or the address."`
+	Role  string   `help:"What a new operator may do: owner, operator or viewer." default:"owner" enum:"owner,operator,viewer"`
+	Site  []string `help:"The only site a new operator sees; can be given more than once. Default: all." placeholder:"ID"`
 }
 
 // Run reads the password from standard input, so that it is in no shell history
@@ -82,11 +82,7 @@ func (c usersAddCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	name := c.Name
-	if name == "" {
-		name = c.Email
-	}
-	if err := app.AddUser(e.ctx, db, store.User{Email: email, Name: name, Role: handoff.Role(c.Role), Sites: c.Site}, password); err != nil {
+	if err := app.AddUser(e.ctx, db, store.User{Email: email, Name: c.Name, Role: handoff.Role(c.Role), Sites: c.Site}, password); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "%s can sign in at /desk/.\n", c.Email)

@@ -30,8 +30,8 @@ func (u User) Actor() handoff.Actor {
 }
 
 // PutUser adds an operator for the command line, an owner of all sites unless it says
-// otherwise, or gives one of the same address another name and password. Another
-// password ends the sessions.
+// otherwise, or gives one of the same address another password, and another name if u
+// has one. Another password ends the sessions.
 func (db *DB) PutUser(ctx context.Context, u User) error {
 	if u.Role == "" {
 		u.Role = handoff.RoleOwner
@@ -39,12 +39,13 @@ func (db *DB) PutUser(ctx context.Context, u User) error {
 	return db.tx(ctx, func(tx *txn) error {
 		before, err := db.userOf(ctx, tx, u.Email)
 		if errors.Is(err, handoff.ErrNotFound) {
+			u.Name = cmp.Or(u.Name, u.Email)
 			return db.addUser(ctx, tx, handoff.CommandLine, u)
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE users SET name = $1, password_hash = $2 WHERE email = $3`, u.Name, u.PasswordHash, u.Email); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE users SET name = $1, password_hash = $2 WHERE email = $3`, cmp.Or(u.Name, before.Name), u.PasswordHash, u.Email); err != nil {
 			return err
 		}
 		if before.PasswordHash == u.PasswordHash {

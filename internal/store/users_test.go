@@ -208,10 +208,10 @@ func TestPasswordEndsSessions(t *testing.T) {
 		if _, err := h.ResetLink(ctx, reset); !errors.Is(err, handoff.ErrNotFound) {
 			t.Error("a link to a new password goes on: ", err)
 		}
-		h.must(h.PutUser(ctx, store.User{Email: viewer.Name, Name: "V", PasswordHash: "v3", Role: handoff.RoleOwner}))
+		h.must(h.PutUser(ctx, store.User{Email: viewer.Name, PasswordHash: "v3", Role: handoff.RoleOwner}))
 		u, err := h.User(ctx, viewer.Name)
 		h.must(err)
-		if h.opens(mine) || !h.opens(o) || u.Role != viewer.Role || !slices.Equal(u.Sites, viewer.Sites) {
+		if h.opens(mine) || !h.opens(o) || u.Name != "V" || u.Role != viewer.Role || !slices.Equal(u.Sites, viewer.Sites) {
 			t.Errorf("the command line's password: %+v", u)
 		}
 		h.refuses(handoff.ErrNotFound, h.SetPassword(ctx, owner, "nobody@example.com", "x", ""), "of nobody")
