@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +35,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() ti
 		fmt.Fprintln(stderr, "handoff:", err)
 		return 1
 	}
+	if len(args) > 0 && args[0] == "help" { // as many programs have it
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	command, err := parser.Parse(args)
 	switch {
 	case exited >= 0: // --help
@@ -49,8 +53,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() ti
 	if err == nil {
 		return 0
 	}
-	// That it is invalid, the sentence before has said; a command to type may end it.
-	fmt.Fprintf(stderr, "handoff: %s\n", strings.TrimSuffix(err.Error(), ": "+handoff.ErrInvalid.Error()))
+	// That it is invalid, or in conflict, the sentence before has said; a command to type
+	// may end it.
+	said := strings.TrimSuffix(err.Error(), ": "+handoff.ErrInvalid.Error())
+	fmt.Fprintf(stderr, "handoff: %s\n", strings.TrimSuffix(said, ": "+handoff.ErrConflict.Error()))
 	if errors.As(err, new(usageError)) {
 		return 2
 	}
