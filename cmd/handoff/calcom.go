@@ -99,7 +99,11 @@ func (c siteFlags) each(e *environment, do func(conf *app.Config, site string, r
 		failed = append(failed, app.WriteJSON(e.out, steps))
 	}
 	if left > 0 {
-		failed = append(failed, fmt.Errorf("%d of these %s left for you: those marked todo", left, map[bool]string{true: "is", false: "are"}[left == 1]))
+		words := "1 of these is left for you: the one marked todo"
+		if left > 1 {
+			words = fmt.Sprintf("%d of these are left for you: those marked todo", left)
+		}
+		failed = append(failed, errors.New(words))
 	}
 	return errors.Join(failed...)
 }

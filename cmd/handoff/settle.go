@@ -192,7 +192,7 @@ func (c failuresAskCmd) Run(e *environment) error {
 			if !conf.Asks(d.Site) {
 				return "", fmt.Errorf("site %s has no API of Cal.com that could be asked: name it under calcom in the configuration: %w", d.Site, handoff.ErrInvalid)
 			}
-			return "the server asks Cal.com about its booking; the answer settles it", db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
+			return "the server asks Cal.com about its booking; an answer that ties it to a lead settles it", db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
 		})
 	}
 	type view struct {
