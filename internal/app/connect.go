@@ -142,7 +142,8 @@ func reason(err error) string { return strings.TrimPrefix(err.Error(), "calcom: 
 
 // say reports a step.
 func (n *Connection) say(state StepState, what, format string, args ...any) {
-	n.report(Step{n.site.ID, what, state, fmt.Sprintf(format, args...)})
+	detail := strings.TrimSuffix(fmt.Sprintf(format, args...), ": "+handoff.ErrUnavailable.Error()) // the words before have said it
+	n.report(Step{n.site.ID, what, state, detail})
 }
 
 // compare tells where a service and its event type say different things.
