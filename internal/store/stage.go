@@ -53,8 +53,11 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 		if err != nil {
 			return move{}, err
 		}
-		if newest.Cause != cause || l.Manual == nil {
+		if newest.Cause != cause {
 			return move{}, fmt.Errorf("the lead was moved since: %w", handoff.ErrConflict)
+		}
+		if l.Manual == nil {
+			return move{}, fmt.Errorf("no stage that was set by hand holds: %w", handoff.ErrConflict)
 		}
 		bookings, err := bookingsOf(ctx, tx, site, lead)
 		if err != nil {
