@@ -74,12 +74,14 @@ func writeContent(dir string) error {
 	return nil
 }
 
-// freshSecret makes a secret file, unless it is there, and returns the secret.
+// freshSecret makes a secret file, unless it is there, and returns the secret: the first
+// line, since that of before stands below it after a rotation.
 func freshSecret(dir, name string) (string, error) {
 	path := filepath.Join(dir, "secrets", name)
 	b, err := os.ReadFile(path)
 	if err == nil {
-		return strings.TrimSpace(string(b)), nil
+		secret, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+		return strings.TrimSpace(secret), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading a secret: %w", err)

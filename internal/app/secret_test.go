@@ -83,3 +83,18 @@ func TestSecretIsTakenUp(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// A kept demo begins again with the secret that a rotation gave it.
+func TestFreshSecret(t *testing.T) {
+	dir := t.TempDir()
+	made, err := freshSecret(dir, "s")
+	if again, err2 := freshSecret(dir, "s"); err != nil || err2 != nil || made == "" || again != made {
+		t.Errorf("made %q, %v; again %q, %v", made, err, again, err2)
+	}
+	if err := writeSecret(dir, "s", "new\nprevious "+made+" until 2026-11-26T18:00:00Z"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := freshSecret(dir, "s"); got != "new" || err != nil {
+		t.Errorf("after a rotation: %q, %v", got, err)
+	}
+}
