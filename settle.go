@@ -34,6 +34,27 @@ func Remedies(kind FailureKind, reason Reason, booking BookingKey) []Remedy {
 	return []Remedy{Verify, Dismiss}
 }
 
+// A Reply is what came of asking Cal.com about a booking. The names are stored.
+type Reply string
+
+// What can come of it.
+const (
+	ReplyHeard   Reply = "heard"    // it told what it knows
+	ReplyNone    Reply = "none"     // it has no such booking
+	ReplyFailed  Reply = "failed"   // it could not be asked, or understood; that is tried again
+	ReplyGivenUp Reply = "given_up" // and again, too often
+)
+
+// Text says it in words; empty for one that there is not.
+func (r Reply) Text() string {
+	return map[Reply]string{
+		ReplyHeard:   "It told what it knows of the booking. If this still waits, nothing in that leads to a lead.",
+		ReplyNone:    "It has no booking with this uid.",
+		ReplyFailed:  "It could not be asked, or its answer not be read. That is tried again by itself.",
+		ReplyGivenUp: "It could not be asked, or its answer not be read, too often. That is not tried again by itself.",
+	}[r]
+}
+
 // A ResolutionID names what a person did about failures: "res_" and 26 characters.
 type ResolutionID string
 

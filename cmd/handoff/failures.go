@@ -102,6 +102,9 @@ func (c failuresShowCmd) Run(e *environment) error {
 	if f.UID != "" {
 		fmt.Fprintf(e.out, "Booking %s of %s.\n", oneLine(f.Key().String()), dash(oneLine(f.Attendee)))
 	}
+	if f.Asked != nil {
+		fmt.Fprintf(e.out, "Cal.com was asked about it %s. %s\n", when(f.Asked.At), f.Asked.Text)
+	}
 	if f.SettledAt != nil {
 		fmt.Fprintf(e.out, "Settled %s: %s.\n", when(*f.SettledAt), oneLine(f.SettledBy))
 	}

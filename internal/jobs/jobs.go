@@ -198,12 +198,15 @@ func (r *Runner) askOne(ctx context.Context, w store.Work, site Site) error {
 	if err != nil {
 		return err
 	}
-	if site.API == nil || tied || w.Attempts > maxAsks {
+	if site.API == nil || tied {
 		return r.Store.Drop(ctx, w)
+	}
+	if w.Attempts > maxAsks {
+		return r.Store.EndAsking(ctx, w, handoff.ReplyGivenUp)
 	}
 	answer, err := site.API.Booking(ctx, site.Trust, w.Key)
 	if errors.Is(err, handoff.ErrNotFound) {
-		return r.Store.Drop(ctx, w)
+		return r.Store.EndAsking(ctx, w, handoff.ReplyNone)
 	}
 	if err != nil {
 		return err

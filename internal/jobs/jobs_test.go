@@ -191,6 +191,44 @@ func TestEventWithoutReferenceAsks(t *testing.T) {
 	}
 }
 
+// What waits says what came of asking about it.
+func TestAskingLeavesItsReply(t *testing.T) {
+	f := newOffice(t, calsim.SelfHosted2025, 0)
+	known := f.book(survey, "mallory", "") // who booked without our form
+	for _, uid := range []string{known.UID, "nothing-there"} {
+		o := handoff.Observation{ID: "e_" + uid, Site: site, Source: handoff.FromEvent, UID: uid, At: f.now(), Digest: "d" + uid, Status: handoff.Accepted}
+		if _, err := f.db.KeepEvent(t.Context(), handoff.Delivery{Site: site, Digest: "d" + uid, ReceivedAt: f.now()},
+			handoff.Event{ID: o.ID, Site: site, CreatedAt: f.now(), Observation: &o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(of map[string]handoff.Reply) {
+		t.Helper()
+		for uid, reply := range of {
+			list, err := f.db.Failures(t.Context(), store.FailureFilter{UID: uid})
+			if err != nil || len(list) != 1 {
+				t.Fatal(uid, list, err)
+			}
+			if d, err := f.db.Failure(t.Context(), nil, list[0].ID); err != nil || d.Asked == nil || d.Asked.Reply != reply {
+				t.Errorf("%s: %+v, %v; want %s", uid, d.Asked, err, reply)
+			}
+		}
+	}
+	f.work()
+	s := f.runner.Sites[site]
+	back := s.API
+	s.API = &calcom.API{Base: "http://127.0.0.1:1"}
+	f.runner.Sites[site] = s
+	f.pass(store.AskAfter)
+	f.work()
+	want(map[string]handoff.Reply{known.UID: handoff.ReplyFailed, "nothing-there": handoff.ReplyFailed})
+	s.API = back
+	f.runner.Sites[site] = s
+	f.pass(time.Minute)
+	f.work()
+	want(map[string]handoff.Reply{known.UID: handoff.ReplyHeard, "nothing-there": handoff.ReplyNone})
+}
+
 // Each seat of a seated event is its own lead's.
 func TestSeatsInAnswers(t *testing.T) {
 	f := newOffice(t, calsim.Cloud2026, 4)

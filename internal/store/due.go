@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"handoff"
 )
 
 // Background work is rows that are due, not a second list of jobs (docs/adr).
@@ -171,6 +173,9 @@ func (db *DB) Defer(ctx context.Context, w Work, cause error, least time.Duratio
 		_, err := tx.ExecContext(ctx, `
 			UPDATE due SET leased_until = NULL, due_at = $4, last_error = $5, attempts = $6 WHERE site = $1 AND kind = $2 AND key = $3`,
 			w.Site, w.Kind, w.Key, stamp{db.now().Add(wait)}, cause.Error(), w.Attempts)
+		if err == nil && w.Kind == KindAsk {
+			err = db.noteReply(ctx, tx, w, handoff.ReplyFailed)
+		}
 		return err
 	})
 }

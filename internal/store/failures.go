@@ -441,6 +441,7 @@ type FailureDetail struct {
 	Received   []ReceivedView   `json:"received"`
 	Remedies   []handoff.Remedy `json:"remedies"`             // what can be done about it; nothing once it is settled
 	Resolution *Resolution      `json:"resolution,omitempty"` // what a person did about it, if that stands
+	Asked      *Asked           `json:"asked,omitempty"`      // what came of asking Cal.com about its booking
 }
 
 // A ReceivedView is one stored delivery, its body redacted.
@@ -489,6 +490,9 @@ func (db *DB) Failure(ctx context.Context, sites []string, id handoff.FailureID)
 	}
 	d := FailureDetail{FailureView: f, Received: append([]ReceivedView{}, received...), Remedies: append([]handoff.Remedy{}, f.Remedies()...)}
 	if d.Resolution, err = readResolution(ctx, db.read, f.Site, f.resolution, ""); err != nil && !errors.Is(err, handoff.ErrNotFound) {
+		return FailureDetail{}, unavailable(err)
+	}
+	if d.Asked, err = readAsked(ctx, db.read, f.Site, f.UID); err != nil {
 		return FailureDetail{}, unavailable(err)
 	}
 	return d, nil

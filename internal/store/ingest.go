@@ -370,10 +370,14 @@ func (db *DB) KeepAnswer(ctx context.Context, w Work, observations []handoff.Obs
 				return err
 			}
 		}
+		if err := db.noteReply(ctx, tx, w, handoff.ReplyHeard); err != nil {
+			return err
+		}
 		return db.finish(ctx, tx, w)
 	})
 	if err == nil {
 		db.feed.tell(TopicDue)
+		db.tellAll(TopicLeads)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ var tables = []table{
 	{"history", []string{"site", "lead_id", "seq"}},
 	{"failures", []string{"site", "id"}},
 	{"due", []string{"site", "kind", "key"}},
+	{"asked", []string{"site", "uid"}},
 	{"sweeps", []string{"site"}},
 	{"listed", []string{"site", "uid"}},
 	{"words", []string{"site", "word", "lead_id"}},

@@ -42,6 +42,8 @@ type failurePage struct {
 	Attach, Dismiss, Verify, Ask bool // what can be done by who looks
 	Suggested                    []suggestion
 	Resolution                   *store.Resolution
+	Asked                        *store.Asked
+	AskedAt                      moment
 	Acts                         []actRow
 	Next                         *failureRow // another that waits
 	Notice, Problem              string
@@ -98,6 +100,9 @@ func (d *Desk) showFailure(w http.ResponseWriter, r *http.Request, status int, p
 	}
 	if see.many() {
 		page.Site = site.Name
+	}
+	if page.Asked = v.Asked; v.Asked != nil {
+		page.AskedAt = full(v.Asked.At, site.zone)
 	}
 	if v.SettledAt != nil {
 		page.Settled = full(*v.SettledAt, site.zone)

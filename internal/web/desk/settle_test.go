@@ -275,6 +275,16 @@ func TestVerifyingAgain(t *testing.T) {
 		t.Errorf("asked: %d", asked.status)
 	} else {
 		contains(t, v.page(asked.header.Get("Location")), "asked about one booking")
+		of, err := b.db.Failures(t.Context(), store.FailureFilter{Reason: handoff.NoReference})
+		b.must(err)
+		entry := failureAddress(of[0].ID)
+		lacks(t, v.page(entry), "Cal.com was asked")
+		claimed, err := b.db.Claim(t.Context(), "brightwater", store.KindAsk, 10)
+		if err != nil || len(claimed) != 1 {
+			t.Fatal(claimed, err)
+		}
+		b.must(b.db.EndAsking(t.Context(), claimed[0], handoff.ReplyNone))
+		contains(t, v.page(entry), "Cal.com was asked", "It has no booking with this uid.")
 	}
 	got = v.post("/desk/failures/read-again", form)
 	if got.status != 303 || b.waitsFor() != "no_reference signature_wrong" {
