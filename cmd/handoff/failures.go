@@ -16,7 +16,7 @@ type failuresCmd struct {
 	List failuresListCmd `cmd:"" help:"List what waits for a person: what Cal.com signed, then the rest, the newest first."`
 	Show failuresShowCmd `cmd:"" help:"Show one entry, with what was received."`
 
-	Dismiss failuresDismissCmd `cmd:"" help:"Say that an entry, or all with a reason, need nobody."`
+	Dismiss failuresDismissCmd `cmd:"" help:"Say that entries, or all with a reason, need nobody."`
 	Attach  failuresAttachCmd  `cmd:"" help:"Say which lead the booking of an entry belongs to."`
 	Ask     failuresAskCmd     `cmd:"" help:"Have Cal.com asked about the booking of an entry, or of all with a reason."`
 	Verify  failuresVerifyCmd  `cmd:"" help:"Read the delivery of an entry, or of all with a reason, again, with today's secrets."`

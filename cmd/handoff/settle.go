@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"handoff"
 	"handoff/internal/app"
@@ -28,17 +30,31 @@ type entryOrReason struct {
 	Site   string         `help:"With --reason: only those of this site."`
 }
 
-// check refuses what names neither or both, a reason that there is not, or a site.
-func (w entryOrReason) check(c *app.Config) error {
+func (w entryOrReason) check(c *app.Config) error { return w.cause().check(c, w.ID != "") }
+
+// sites are those whose entries are meant.
+func (w entryOrReason) sites(c *app.Config) []string { return w.cause().sites(c) }
+
+func (w entryOrReason) cause() cause { return cause{w.Reason, w.Site} }
+
+// A cause is what --reason and --site name: all that waits so.
+type cause struct {
+	reason handoff.Reason
+	site   string
+}
+
+// check refuses what names neither a cause nor entries, or both, a reason that there is
+// not, or a site.
+func (w cause) check(c *app.Config, entries bool) error {
 	switch {
-	case (w.ID == "") == (w.Reason == ""):
+	case entries == (w.reason != ""):
 		return usage("name an entry by its ID, or say --reason")
-	case w.Reason == "" && w.Site != "":
+	case w.reason == "" && w.site != "":
 		return usage("--site goes with --reason: an entry's ID says whose it is")
-	case w.Reason != "" && w.Reason.Text().Reason == "":
-		return noReason(w.Reason)
+	case w.reason != "" && w.reason.Text().Reason == "":
+		return noReason(w.reason)
 	}
-	if err := c.CheckFilter(w.Site, ""); err != nil {
+	if err := c.CheckFilter(w.site, ""); err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -50,9 +66,9 @@ func noReason(r handoff.Reason) error {
 }
 
 // sites are those whose entries are meant.
-func (w entryOrReason) sites(c *app.Config) []string {
-	if w.Site != "" {
-		return []string{w.Site}
+func (w cause) sites(c *app.Config) []string {
+	if w.site != "" {
+		return []string{w.site}
 	}
 	return c.SiteIDs()
 }
@@ -94,8 +110,10 @@ func (f settleFlags) open(e *environment, name string, act func(*store.DB, store
 
 type failuresDismissCmd struct {
 	settleFlags
-	entryOrReason
-	Note string `help:"Why; kept with it."`
+	IDs    []string       `arg:"" optional:"" name:"id" help:"The entries' IDs."`
+	Reason handoff.Reason `help:"All that wait with this reason, instead of entries by their IDs." placeholder:"REASON"`
+	Site   string         `help:"With --reason: only those of this site."`
+	Note   string         `help:"Why; kept with it."`
 }
 
 func (c failuresDismissCmd) Run(e *environment) error {
@@ -103,11 +121,12 @@ func (c failuresDismissCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(conf); err != nil {
+	all := cause{c.Reason, c.Site}
+	if err := all.check(conf, len(c.IDs) > 0); err != nil {
 		return err
 	}
-	if c.ID != "" {
-		return c.open(e, c.ID, func(db *store.DB, d store.FailureDetail) (string, error) {
+	if len(c.IDs) == 1 {
+		return c.open(e, c.IDs[0], func(db *store.DB, d store.FailureDetail) (string, error) {
 			_, err := db.Dismiss(e.ctx, handoff.CommandLine, d.Site, []handoff.FailureID{d.ID}, c.Note)
 			return "dismissed", err
 		})
@@ -117,38 +136,70 @@ func (c failuresDismissCmd) Run(e *environment) error {
 		return err
 	}
 	defer db.Close()
-	done := []store.Resolution{}
-	for _, site := range c.sites(conf) {
-		of, err := dismissAll(e, db, site, c.Reason, c.Note)
-		if done = append(done, of...); err != nil {
-			return err
-		}
+	var done []store.Resolution
+	if c.Reason == "" {
+		done, err = dismissChosen(e, db, c.IDs, c.Note)
+	} else {
+		done, err = dismissAll(e, db, all.sites(conf), c.Reason, c.Note)
 	}
+	return errors.Join(c.say(e, done), err) // what was done stays done
+}
+
+// say says what was dismissed.
+func (c failuresDismissCmd) say(e *environment, done []store.Resolution) error {
 	if c.JSON {
-		return app.WriteJSON(e.out, done)
+		return app.WriteJSON(e.out, append([]store.Resolution{}, done...))
+	}
+	of := ""
+	if c.Reason != "" {
+		of = " of " + string(c.Reason)
 	}
 	for _, r := range done {
-		fmt.Fprintf(e.out, "%s  %s: %d of %s dismissed; to take them back: handoff failures undo %s\n", r.ID, r.Site, r.Failures, c.Reason, r.ID)
+		fmt.Fprintf(e.out, "%s  %s: %d%s dismissed; to take them back: handoff failures undo %s\n", r.ID, r.Site, r.Failures, of, r.ID)
 	}
-	if len(done) == 0 {
+	if len(done) == 0 && c.Reason != "" {
 		fmt.Fprintf(e.out, "Nothing waits with %s.\n", c.Reason)
 	}
 	return nil
 }
 
-// dismissAll dismisses what waits at a site for a reason, as many at a time as are done
-// at once. What comes meanwhile stays.
-func dismissAll(e *environment, db *store.DB, site string, reason handoff.Reason, note string) (done []store.Resolution, err error) {
-	for now := db.Now(); ; {
-		r, err := db.DismissAll(e.ctx, handoff.CommandLine, site, reason, now, note)
-		if errors.Is(err, handoff.ErrNotFound) {
-			return done, nil
+// dismissChosen dismisses entries by their IDs: those of each site together, all or none.
+func dismissChosen(e *environment, db *store.DB, names []string, note string) (done []store.Resolution, err error) {
+	of := map[string][]handoff.FailureID{}
+	for _, name := range names {
+		d, err := db.Failure(e.ctx, nil, handoff.FailureID(name))
+		if err != nil {
+			return done, notFound(err, "failure "+name)
 		}
+		of[d.Site] = append(of[d.Site], d.ID)
+	}
+	for _, site := range slices.Sorted(maps.Keys(of)) {
+		r, err := db.Dismiss(e.ctx, handoff.CommandLine, site, of[site], note)
 		if err != nil {
 			return done, err
 		}
 		done = append(done, r)
 	}
+	return done, nil
+}
+
+// dismissAll dismisses what waits at sites for a reason, as many at a time as are done at
+// once. What comes meanwhile stays.
+func dismissAll(e *environment, db *store.DB, sites []string, reason handoff.Reason, note string) (done []store.Resolution, err error) {
+	now := db.Now()
+	for _, site := range sites {
+		for {
+			r, err := db.DismissAll(e.ctx, handoff.CommandLine, site, reason, now, note)
+			if errors.Is(err, handoff.ErrNotFound) {
+				break
+			}
+			if err != nil {
+				return done, err
+			}
+			done = append(done, r)
+		}
+	}
+	return done, nil
 }
 
 type failuresAttachCmd struct {

@@ -12,7 +12,7 @@ import (
 
 // Asked is what came of asking Cal.com about a booking, last. Its JSON is stable.
 type Asked struct {
-	At     time.Time      `json:"at"`
+	At    time.Time     `json:"at"`
 	Reply handoff.Reply `json:"reply"`
 	Text  string        `json:"text"` // the reply in words
 }
