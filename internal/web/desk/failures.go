@@ -32,6 +32,7 @@ type failureRow struct {
 	First, Last moment
 	Settled     moment
 	Select      bool // it can be dismissed with others
+	Chosen      bool // and was, when that was refused
 }
 
 // A failureTable is rows as they are shown.
@@ -209,6 +210,8 @@ type failureListPage struct {
 	Older    string // address of the next page; empty on the last
 	Notice   string
 	Undo     undoForm
+	Problem  string
+	Note     string // as it was entered
 }
 
 // failureList lists failures of a filter.
@@ -217,6 +220,12 @@ type failureListPage struct {
 //	400  a filter that this desk does not make
 //	404  no such site
 func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values) error {
+	return d.showFailures(w, r, http.StatusOK, v, "")
+}
+
+// showFailures shows such a list, with what went wrong when some of it was to be dismissed;
+// then v is what was chosen.
+func (d *Desk) showFailures(w http.ResponseWriter, r *http.Request, status int, v url.Values, problem string) error {
 	q, err := readFailureQuery(v)
 	if err != nil {
 		return err
@@ -242,6 +251,9 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 	if page.frame, err = d.frame(ctx, r, "failures", cmp.Or(text.Title, "All failures")); err != nil {
 		return err
 	}
+	if page.Problem = problem; problem != "" {
+		page.Title, page.Note, page.Live = "Error: "+page.Title, v.Get("note"), false // it could not be fetched again
+	}
 	if len(see.seen()) == 1 {
 		page.Site = see.seen()[0].ID
 	}
@@ -262,6 +274,7 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 	for _, f := range found {
 		row := see.failureRow(f)
 		row.Select = page.Site != "" && see.actor.May(handoff.RoleOperator) && slices.Contains(f.Remedies(), handoff.Dismiss)
+		row.Chosen = row.Select && slices.Contains(v["id"], string(f.ID))
 		page.Bulk = page.Bulk || row.Select
 		page.Rows = append(page.Rows, row)
 	}
@@ -271,7 +284,7 @@ func (d *Desk) failureList(w http.ResponseWriter, r *http.Request, v url.Values)
 		page.Verify = site.Read != nil && slices.Contains(remedies, handoff.Verify)
 		page.Ask = site.Asks && slices.Contains(remedies, handoff.AskCal)
 	}
-	return d.render(w, http.StatusOK, "failure-list", page)
+	return d.render(w, status, "failure-list", page)
 }
 
 func failureSites(see reader, q failureQuery) []choice {

@@ -131,36 +131,26 @@ func (d *Desk) undoSettling(w http.ResponseWriter, r *http.Request) error {
 // saw.
 //
 //	303  done; to the list, which offers to undo it
-//	400  none was chosen
 //	404  one is not there
-//	409  one was settled before, or all of them; none is dismissed
+//	409  one was settled before, or all of them; none is dismissed, and the page says which
+//	422  none was chosen, or it is not to be dismissed, and the page says so
 func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	v, err := readForm(w, r)
 	if err != nil {
 		return err
 	}
 	site, reason := v.Get("site"), handoff.Reason(v.Get("reason"))
-	var res store.Resolution
-	if v.Has("all") {
-		seen, err := time.Parse(time.RFC3339Nano, v.Get("seen"))
-		if err != nil {
-			return fmt.Errorf("seen: %w", handoff.ErrInvalid)
-		}
-		res, err = d.Store.DismissAll(r.Context(), actorOf(r), site, reason, seen, v.Get("note"))
-		if errors.Is(err, handoff.ErrNotFound) && actorOf(r).Sees(site) { // those that the page showed are settled
-			return fmt.Errorf("%w: %v", handoff.ErrConflict, err)
-		}
-		if err != nil {
-			return err
-		}
-	} else {
-		var ids []handoff.FailureID
-		for _, id := range v["id"] {
-			ids = append(ids, handoff.FailureID(id))
-		}
-		if res, err = d.Store.Dismiss(r.Context(), actorOf(r), site, ids, v.Get("note")); err != nil {
-			return err
-		}
+	if _, err := d.as(r).site(handoff.RoleOperator, site); err != nil {
+		return err
+	}
+	res, err := d.dismissChosen(r, site, reason, v)
+	switch {
+	case errors.Is(err, handoff.ErrConflict):
+		return d.showFailures(w, r, http.StatusConflict, v, d.settledMeanwhile(r, v["id"]))
+	case errors.Is(err, handoff.ErrInvalid) && handoff.WordsOf(err) != "":
+		return d.showFailures(w, r, http.StatusUnprocessableEntity, v, handoff.WordsOf(err))
+	case err != nil:
+		return err
 	}
 	to := url.Values{"done": {strconv.Itoa(res.Failures)}, "undo": {string(res.ID)}, "of": {site}}
 	if reason.Text().Reason != "" {
@@ -168,6 +158,40 @@ func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.Redirect(w, r, "/desk/failures?"+to.Encode(), http.StatusSeeOther)
 	return nil
+}
+
+// dismissChosen does it. The error is ErrConflict also if none of those that the page showed
+// waits any more.
+func (d *Desk) dismissChosen(r *http.Request, site string, reason handoff.Reason, v url.Values) (store.Resolution, error) {
+	ctx, by, note := r.Context(), actorOf(r), v.Get("note")
+	if !v.Has("all") {
+		var ids []handoff.FailureID
+		for _, id := range v["id"] {
+			ids = append(ids, handoff.FailureID(id))
+		}
+		return d.Store.Dismiss(ctx, by, site, ids, note)
+	}
+	seen, err := time.Parse(time.RFC3339Nano, v.Get("seen"))
+	if err != nil {
+		return store.Resolution{}, fmt.Errorf("seen: %w", handoff.ErrInvalid)
+	}
+	res, err := d.Store.DismissAll(ctx, by, site, reason, seen, note)
+	if errors.Is(err, handoff.ErrNotFound) {
+		err = fmt.Errorf("%w: %v", handoff.ErrConflict, err)
+	}
+	return res, err
+}
+
+// settledMeanwhile says which of those that were chosen is settled, and by what.
+func (d *Desk) settledMeanwhile(r *http.Request, ids []string) string {
+	const nothing = "Nothing was dismissed: somebody, or a later fact, was before you."
+	for _, id := range ids[:min(len(ids), failuresPage)] {
+		f, err := d.Store.Failure(r.Context(), d.as(r).actor.Sites, handoff.FailureID(id))
+		if err == nil && f.SettledAt != nil {
+			return fmt.Sprintf("%s “%s” was settled meanwhile: %s. The others wait as they did.", nothing, failureTitle(f.FailureView), visible(f.SettledBy))
+		}
+	}
+	return nothing
 }
 
 // causeOf reads of which site and reason all is meant, from the form of somebody who works

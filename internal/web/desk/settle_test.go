@@ -135,7 +135,7 @@ func TestDismissingMany(t *testing.T) {
 	if n := strings.Count(v.page(strings.ReplaceAll(older[1], "&amp;", "&")), `name="id"`); n != 10 {
 		t.Errorf("%d on the second page", n)
 	}
-	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(page, 2)
+	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(page, 3)
 	form := url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "id": {ids[0][1], ids[1][1]}, "note": {"noise"}}
 	got := v.post("/desk/failures/dismissed", form)
 	to := got.header.Get("Location")
@@ -143,9 +143,17 @@ func TestDismissingMany(t *testing.T) {
 		t.Fatalf("%d, %s", got.status, to)
 	}
 	contains(t, v.page(to), "2 entries are dismissed.", "Undo")
-	if got := v.post("/desk/failures/dismissed", form); got.status != 409 {
-		t.Errorf("twice: %d", got.status)
+	// Who comes second is told which was settled, and by whom, and finds what they chose and
+	// wrote again; of the rest nothing was dismissed.
+	form.Set("id", ids[0][1])
+	form.Add("id", ids[2][1])
+	form.Set("note", "a <scan>")
+	second := v.post("/desk/failures/dismissed", form)
+	if second.status != 409 {
+		t.Errorf("twice: %d", second.status)
 	}
+	contains(t, second.body, "Nothing was dismissed", "“Wrong signature” was settled meanwhile: dismissed by ", ": noise.", `value="a &lt;scan&gt;"`, `value="`+ids[2][1]+`" checked`)
+	lacks(t, second.body, ids[0][1], "data-live")
 	contains(t, page, `name="all"`)
 	narrow := v.page("/desk/failures?reason=no_reference&uid=stray")
 	contains(t, narrow, `name="id"`) // but not all of the reason, of which the list shows only one booking's
@@ -154,7 +162,7 @@ func TestDismissingMany(t *testing.T) {
 		form url.Values
 		want int
 	}{
-		"none":             {url.Values{"site": {"brightwater"}}, 400},
+		"none":             {url.Values{"site": {"brightwater"}}, 422},
 		"no time":          {url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "all": {"1"}}, 400},
 		"of another site":  {url.Values{"site": {"northside"}, "id": {ids[1][1]}}, 404},
 		"what is not told": {url.Values{"site": {"brightwater"}, "id": {"fail_x"}}, 404},
