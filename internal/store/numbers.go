@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -27,9 +29,11 @@ type NumbersFilter struct {
 // Numbers say what became of a site's visitors.
 type Numbers struct {
 	Funnel []FunnelRow // in no order that means anything
-	// Booked are the leads that booked first within the days, or that sent their form then
-	// and booked.
-	Booked   []BookedLead
+	// Booked are the leads that sent their form within the days and booked.
+	Booked []BookedLead
+	// Calls are what leads booked within the days, each once however often it was moved,
+	// also a further one of a lead.
+	Calls    []BookedCall
 	Failures []ReasonOpened // by reason
 	// CountedSince is the first day of which visits were counted, such as 2026-11-28; empty:
 	// none were yet.
@@ -67,6 +71,12 @@ type BookedLead struct {
 	Met             bool
 }
 
+// A BookedCall is a call that a lead booked, whatever became of it.
+type BookedCall struct {
+	Service string    // the lead's
+	At      time.Time // when it was booked first, as far as that is known
+}
+
 // A ReasonOpened is how many failures of a reason opened, and how many of those are open.
 type ReasonOpened struct {
 	Reason handoff.Reason
@@ -94,11 +104,11 @@ func (db *DB) Numbers(ctx context.Context, site string, f NumbersFilter) (n Numb
 	if err != nil {
 		return Numbers{}, unavailable(err)
 	}
-	n.countBooked(f)
+	n.countBooked()
 	return n, nil
 }
 
-var numberSteps = []func(context.Context, querier, string, NumbersFilter, *Numbers) error{readCounted, readSubmitted, readBooked, readOpened}
+var numberSteps = []func(context.Context, querier, string, NumbersFilter, *Numbers) error{readCounted, readSubmitted, readBooked, readCalls, readOpened}
 
 // row finds the row of a service and a source.
 func (n *Numbers) row(service, source string) *FunnelRow {
@@ -161,9 +171,7 @@ func readBooked(ctx context.Context, q querier, site string, f NumbersFilter, n 
 		SELECT l.service, l.source, l.created_at, firsts.first_at, firsts.met FROM (
 			SELECT lead_id || '' AS lead_id, min(made_at) AS first_at, max(CASE WHEN outcome = 'met' THEN 1 ELSE 0 END) AS met
 			FROM bookings WHERE site = $1 AND made_at >= $2 AND made_at < $4 AND lead_id || '' <> '' GROUP BY lead_id || '') firsts
-		CROSS JOIN leads l WHERE l.site = $1 AND l.id = firsts.lead_id AND (l.created_at >= $2 AND l.created_at < $3
-			OR firsts.first_at < $3 AND NOT EXISTS (SELECT 1 FROM bookings e WHERE e.site = $1 AND e.lead_id = l.id AND coalesce(e.made_at, e.made_at) < $2))`, // by no index of its own
-
+		CROSS JOIN leads l WHERE l.site = $1 AND l.id = firsts.lead_id AND l.created_at >= $2 AND l.created_at < $3`,
 		site, stamp{f.From}, stamp{f.To}, stamp{f.To.Add(bookedWithin)})
 	n.Booked, err = collect(rows, err, func(r *sql.Rows) (b BookedLead, err error) {
 		var submitted, booked stamp
@@ -177,12 +185,67 @@ func readBooked(ctx context.Context, q querier, site string, f NumbersFilter, n 
 	return nil
 }
 
-// countBooked counts, of who sent a form within the days, who booked and who met.
-func (n *Numbers) countBooked(f NumbersFilter) {
-	for _, b := range n.Booked {
-		if b.SubmittedAt.Before(f.From) || !b.SubmittedAt.Before(f.To) {
-			continue
+// begins is the condition that a booking replaced none: a text within a document has a
+// backslash before its quotes, so that this is no text of anybody's.
+const begins = `b.site = $1 AND b.made_at >= $2 AND b.made_at < $3 AND b.lead_id || '' <> '' AND b.doc NOT LIKE '%"predecessor":"%'` // by no index of its own
+
+// readCalls reads the calls that were booked: of bookings that followed one another, the
+// first.
+func readCalls(ctx context.Context, q querier, site string, f NumbersFilter, n *Numbers) error {
+	followers, err := readFollowers(ctx, q, site, f)
+	if err != nil {
+		return err
+	}
+	rows, err := q.QueryContext(ctx, `
+		SELECT l.service, b.uid, b.made_at FROM bookings b CROSS JOIN leads l
+		WHERE `+begins+` AND l.site = $1 AND l.id = b.lead_id`, site, stamp{f.From}, stamp{f.To})
+	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+		var c BookedCall
+		var uid string
+		var at stamp
+		if err = r.Scan(&c.Service, &uid, &at); err == nil && !followers[uid] {
+			c.At = at.Time
+			n.Calls = append(n.Calls, c)
 		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		return fmt.Errorf("bookings: %w", err)
+	}
+	return nil
+}
+
+// readFollowers reads which bookings follow another one of their lead by what calendars
+// call them alone, since what was heard of them does not name their predecessor.
+func readFollowers(ctx context.Context, q querier, site string, f NumbersFilter) (map[string]bool, error) {
+	rows, err := q.QueryContext(ctx, `
+		SELECT b.uid, b.doc, e.doc FROM bookings b CROSS JOIN bookings e
+		WHERE `+begins+` AND b.seat = '' AND b.doc LIKE '%"sequence":%'
+		AND e.site = $1 AND e.lead_id = b.lead_id AND (coalesce(e.made_at, e.made_at), e.uid) < (b.made_at, b.uid)`, site, stamp{f.From}, stamp{f.To})
+	followers := map[string]bool{}
+	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
+		var uid, later, earlier string
+		if err := r.Scan(&uid, &later, &earlier); err != nil {
+			return struct{}{}, err
+		}
+		var b, e handoff.Booking
+		if err := cmp.Or(json.Unmarshal([]byte(later), &b), json.Unmarshal([]byte(earlier), &e)); err != nil {
+			return struct{}{}, err
+		}
+		if b.ICalUID != "" && b.ICalUID == e.ICalUID {
+			followers[uid] = true
+		}
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bookings: %w", err)
+	}
+	return followers, nil
+}
+
+// countBooked counts, of who sent a form within the days, who booked and who met.
+func (n *Numbers) countBooked() {
+	for _, b := range n.Booked {
 		row := n.row(b.Service, b.Source)
 		row.N[StepBooked]++
 		if b.Met {

@@ -33,7 +33,8 @@ func funnel(n store.Numbers) string {
 }
 
 // Leads count on the day of their form, whenever they booked after it; who booked is
-// counted once, however often; and what was counted of visits is of its days.
+// counted once, however often, and each of their calls on its own day; and what was
+// counted of visits is of its days.
 func TestNumbers(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
 		ctx := t.Context()
@@ -96,8 +97,8 @@ func TestNumbers(t *testing.T) {
 		if got, want := funnel(n), "/google[1 0 0 0 0 0] boiler/google[0 0 1 0 1 1]"; got != want {
 			t.Errorf("the day after: %s, want %s", got, want)
 		}
-		if len(n.Booked) != 2 { // bea booked first on that day, dan too, and ada had
-			t.Errorf("the day after: %+v", n.Booked)
+		if len(n.Booked) != 1 || len(n.Calls) != 2 { // bea and dan booked on that day, of whom dan sent the form then
+			t.Errorf("the day after: %+v, calls %+v", n.Booked, n.Calls)
 		}
 		if len(n.Failures) != 1 || n.Failures[0] != (store.ReasonOpened{Reason: handoff.NoReference, Opened: 1, Open: 1}) {
 			t.Errorf("failures: %+v", n.Failures)
@@ -105,6 +106,53 @@ func TestNumbers(t *testing.T) {
 		for _, days := range []int{0, 367} {
 			if _, err := db.Numbers(ctx, site, store.NumbersFilter{From: day, To: day.AddDate(0, 0, days)}); !errors.Is(err, handoff.ErrInvalid) {
 				t.Errorf("of %d days: %v", days, err)
+			}
+		}
+	})
+}
+
+// A call counts on the day on which it was booked first. One that was moved, also when its
+// predecessor is known by the calendar's name only, is not another, also not when it was
+// booked before the days; a further one of the lead is, and one of nobody's is not.
+func TestNumbersCountCalls(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, db *harness) {
+		ctx := t.Context()
+		s, err := db.CreateLead(ctx, handoff.Submission{Site: site, Service: "boiler", Form: "ada", Name: "Ada", Email: "ada@example.com"}, handoff.DefaultPipeline())
+		db.must(err)
+		first := db.now().Truncate(24 * time.Hour)
+		hear := func(uid string, change func(*handoff.Observation), carried handoff.SubmissionID) {
+			e := db.event("e"+uid, uid, handoff.Accepted, carried)
+			e.Observation.Title = `"predecessor":"none", "sequence":1` // what people write means nothing
+			if change != nil {
+				change(e.Observation)
+			}
+			db.keep(e, "d"+uid)
+			db.work()
+		}
+		calendar := func(o *handoff.Observation) { o.ICalUID = "ical" }
+		hear("a", calendar, s.ID)
+		hear("b", nil, s.ID) // a further call on the same day
+		hear("stray", nil, "")
+		db.pass(24 * time.Hour)
+		hear("a2", func(o *handoff.Observation) { o.Predecessor = "a" }, s.ID)
+		hear("a3", func(o *handoff.Observation) { o.Predecessor = "a" }, s.ID) // moved twice from one
+		hear("a4", func(o *handoff.Observation) { o.ICalUID, o.Sequence = "ical", 2 }, "")
+		hear("c", func(o *handoff.Observation) { o.ICalUID, o.Sequence = "its own", 1 }, s.ID)
+		hear("d", func(o *handoff.Observation) { o.Status = handoff.Cancelled }, s.ID)
+		for name, c := range map[string]struct{ day, days, want int }{
+			"the first day":  {0, 1, 2},
+			"the second day": {1, 1, 2},
+			"both":           {0, 2, 4},
+			"after them":     {2, 1, 0},
+		} {
+			n := db.numbersOf(first.AddDate(0, 0, c.day), c.days)
+			if len(n.Calls) != c.want {
+				t.Errorf("%s: %d calls, want %d: %+v", name, len(n.Calls), c.want, n.Calls)
+			}
+			for _, one := range n.Calls {
+				if one.Service != "boiler" || one.At.Before(first) {
+					t.Errorf("%s: %+v", name, one)
+				}
 			}
 		}
 	})

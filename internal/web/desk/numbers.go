@@ -281,7 +281,8 @@ func (p *numbersPage) fill(s Site, q numbersQuery, n store.Numbers) {
 		{"by-service", "By service", "Service", ranked(byService, len(byService))},
 		{"by-source", "By source", "Source", ranked(bySource, sourcesShown)},
 	}
-	p.fillBooked(s, q, n.Booked)
+	p.fillDays(s, q, n.Calls)
+	p.fillWaits(q, n.Booked)
 	p.fillFailures(n.Failures)
 }
 
@@ -337,36 +338,42 @@ var waits = []struct {
 	{1 << 62, "later"},
 }
 
-// fillBooked draws when leads booked, and how long it took them.
-func (p *numbersPage) fillBooked(s Site, q numbersQuery, booked []store.BookedLead) {
-	end := handoff.DayOf(s.TimeZone, q.to, 1)
-	perDay, perWait := map[string]int{}, make([]int, len(waits))
-	for _, b := range booked {
-		if q.service != "" && b.Service != q.service {
-			continue
-		}
-		if !b.BookedAt.Before(q.from) && b.BookedAt.Before(end) {
-			perDay[b.BookedAt.In(s.TimeZone).Format(time.DateOnly)]++
-		}
-		if !b.SubmittedAt.Before(q.from) && b.SubmittedAt.Before(end) {
-			i := slices.IndexFunc(waits, func(w struct {
-				within time.Duration
-				name   string
-			},
-			) bool {
-				return b.BookedAt.Sub(b.SubmittedAt) < w.within
-			})
-			perWait[i]++
+// fillDays draws on which days calls were booked.
+func (p *numbersPage) fillDays(s Site, q numbersQuery, calls []store.BookedCall) {
+	perDay := map[string]int{}
+	for _, c := range calls {
+		if q.service == "" || c.Service == q.service {
+			perDay[c.At.In(s.TimeZone).Format(time.DateOnly)]++
 		}
 	}
-	var days, took []barValue
+	var days []barValue
+	end := handoff.DayOf(s.TimeZone, q.to, 1)
 	for day := q.from; day.Before(end); day = handoff.DayOf(s.TimeZone, day, 1) {
 		row := countRow{day.Format("Mon 2 Jan 2006"), perDay[day.Format(time.DateOnly)]}
 		days = append(days, barValue{Label: day.Format("2 Jan"), Foot: row.N})
 		p.DayRows = append(p.DayRows, row)
 	}
 	slices.Reverse(p.DayRows)
-	p.Days = newChart("days", "Leads that booked, by day: "+q.words(), days)
+	p.Days = newChart("days", "Bookings per day: "+q.words(), days)
+}
+
+// fillWaits draws how long it took leads to book.
+func (p *numbersPage) fillWaits(q numbersQuery, booked []store.BookedLead) {
+	perWait := make([]int, len(waits))
+	for _, b := range booked {
+		if q.service != "" && b.Service != q.service {
+			continue
+		}
+		i := slices.IndexFunc(waits, func(w struct {
+			within time.Duration
+			name   string
+		},
+		) bool {
+			return b.BookedAt.Sub(b.SubmittedAt) < w.within
+		})
+		perWait[i]++
+	}
+	var took []barValue
 	for i, w := range waits {
 		took = append(took, barValue{Label: w.name, Foot: perWait[i]})
 		p.WaitRows = append(p.WaitRows, countRow{w.name, perWait[i]})

@@ -34,6 +34,7 @@ func TestNumbersPage(t *testing.T) {
 	b.submit(func(s *handoff.Submission) { s.Service = "leak" })
 	b.submit(func(s *handoff.Submission) { s.Site, s.Service, s.Name = "northside", "roof", "Nora" })
 	b.hear("BOOKING_CREATED", booked, b.booked("uid1", 26*time.Hour))
+	b.hear("BOOKING_CREATED", booked, b.booked("uid2", 50*time.Hour)) // its second call
 	b.hear("BOOKING_CREATED", handoff.Submission{}, b.booked("stray", 3*time.Hour))
 
 	plain := func(path string) string { return minis.ReplaceAllString(v.page(path), "") }
@@ -47,7 +48,7 @@ func TestNumbersPage(t *testing.T) {
 		return out
 	}
 	contains(t, page, row("Visited", "Number=8", "Of those before=–"), row("Submitted", "Number=5", "Of those before=–"), row("Booked", "Number=1", "Of those before=20%"), row("Met", "Number=0", "Of those before=0%"),
-		"Boiler replacement", "Leak detection", `<bdi>google</bdi>`, `<bdi>direct</bdi>`, row("within 5 minutes", "Leads=1"), `aria-current="true">Last 30 days`,
+		"Boiler replacement", "Leak detection", `<bdi>google</bdi>`, `<bdi>direct</bdi>`, row("within 5 minutes", "Leads=1"), row(b.clock.now().In(london()).Format("Mon 2 Jan 2006"), "Bookings=2"), "<h3>Bookings per day</h3>", `aria-current="true">Last 30 days`,
 		`<a href="/desk/failures?reason=no_reference&amp;settled=1">`, `<svg class="bars" role="img"`, `counted from `)
 	lacks(t, page, "Roof survey", "Nora")
 	if n := strings.Count(page, "<rect"); n < 4 {
@@ -104,7 +105,7 @@ func TestNumbersAreReadOnceAMinute(t *testing.T) {
 }
 
 // Rows are ordered by their forms, what is beyond the most is one row, and no form is
-// lost; waits fall into one span each.
+// lost; waits fall into one span each, and calls onto their day if they are of the service.
 func TestNumbersAreOrdered(t *testing.T) {
 	rows := map[string]*numbersRow{}
 	for i := range 20 {
@@ -126,7 +127,7 @@ func TestNumbersAreOrdered(t *testing.T) {
 	for _, wait := range []time.Duration{-time.Minute, 0, 5 * time.Minute, 59 * time.Minute, time.Hour, 23 * time.Hour, 25 * time.Hour, 80 * 24 * time.Hour} {
 		booked = append(booked, store.BookedLead{SubmittedAt: day.Add(time.Hour), BookedAt: day.Add(time.Hour + wait)})
 	}
-	p.fillBooked(Site{TimeZone: time.UTC}, numbersQuery{from: day, to: day}, booked)
+	p.fillWaits(numbersQuery{from: day, to: day}, booked)
 	var counts []int
 	for _, r := range p.WaitRows {
 		counts = append(counts, r.N)
@@ -134,7 +135,10 @@ func TestNumbersAreOrdered(t *testing.T) {
 	if want := []int{2, 1, 1, 1, 1, 1, 0, 1}; !slices.Equal(counts, want) {
 		t.Errorf("waits %v, want %v", counts, want)
 	}
-	if len(p.DayRows) != 1 || p.DayRows[0].N != 5 {
-		t.Errorf("days %+v", p.DayRows)
+	p.fillDays(Site{TimeZone: time.UTC}, numbersQuery{from: day, to: day.AddDate(0, 0, 1), service: "boiler"}, []store.BookedCall{
+		{Service: "boiler", At: day}, {Service: "boiler", At: day.Add(24*time.Hour - 1)}, {Service: "leak", At: day}, {Service: "boiler", At: day.AddDate(0, 0, 1)},
+	})
+	if len(p.DayRows) != 2 || p.DayRows[0].N != 1 || p.DayRows[1].N != 2 {
+		t.Errorf("days, the newest first: %+v", p.DayRows)
 	}
 }

@@ -71,11 +71,11 @@ var pages = func() map[string]*template.Template {
 		"asset": assetAddress,
 		"call":  func(tel string) template.URL { return template.URL("tel:" + dialled(tel)) },
 		"times": times,
-		"counts": func(caption, by string, rows []countRow) any {
+		"counts": func(caption, by, of string, rows []countRow) any {
 			return struct {
-				Caption, By string
-				Rows        []countRow
-			}{caption, by, rows}
+				Caption, By, Of string
+				Rows            []countRow
+			}{caption, by, of, rows}
 		},
 		"rows": func(of []failureRow, many, settled, pick, mixed bool) failureTable {
 			return failureTable{of, many, settled, pick, mixed}
