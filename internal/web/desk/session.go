@@ -27,6 +27,7 @@ func (d *Desk) secure() {
 	d.hashing, d.hashingKnown = make(chan struct{}, maxHashing), make(chan struct{}, 1)
 	d.asking = make(chan struct{}, maxAsking)
 	d.sources = httprate.NewRateLimiter(maxSignIns, signInWindow,
+		httprate.WithLimitCounter(httprate.NewLocalLimitCounter(signInWindow)), // its windows begin where giveBack finds them
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))
 	d.asks = httprate.NewRateLimiter(maxAsks, signInWindow,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{RetryAfter: "Retry-After"}))

@@ -16,7 +16,7 @@ import (
 	"handoff/internal/store"
 )
 
-// Bounds on signing in. A source may try so often; an account, from wherever it
+// Bounds on signing in. A source may be wrong so often; an account, from wherever it
 // is tried, only becomes slow, since refusing it would let anybody lock its
 // operator out. A browser that is known (known.go) is bounded by itself alone.
 const (
@@ -66,7 +66,7 @@ func (d *Desk) signInPage(w http.ResponseWriter, r *http.Request) error {
 //
 //	303  signed in, with a new session; on to the page that was asked for
 //	422  address or password wrong, with one message for both
-//	429  too many attempts from this source
+//	429  too many attempts from this source that were wrong, or are under way
 //	503  too many attempts at once
 func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxSignInForm)
@@ -81,7 +81,8 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	_, page.Keys = d.party(r)
 	email := NormalizeEmail(page.Email)
 	known := d.known(r, email)
-	if d.sources.OnLimit(w, r, cmp.Or(known, d.Source(r))) {
+	source, since := cmp.Or(known, d.Source(r)), time.Now()
+	if d.sources.OnLimit(w, r, source) {
 		d.Log.Warn("desk: too many sign-ins from one source")
 		page.Problem = "There were too many attempts to sign in from your network. Wait five minutes, then try again."
 		return d.render(w, http.StatusTooManyRequests, "sign-in", page)
@@ -94,6 +95,7 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	if ok {
 		err := d.openSession(w, r, store.SignIn{Email: email, With: "a password", PasswordHash: u.PasswordHash})
 		if err == nil {
+			d.giveBack(source, since)
 			http.Redirect(w, r, page.Next, http.StatusSeeOther)
 		}
 		if !errors.Is(err, handoff.ErrForbidden) { // else the password was changed in this moment
@@ -105,6 +107,19 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Problem = "The e-mail address or the password is not right."
 	return d.render(w, http.StatusUnprocessableEntity, "sign-in", page)
+}
+
+// giveBack takes an attempt that was right off what its source has tried: many may sign in
+// behind one address. It was counted before anybody knew, so that attempts at once are
+// bounded too. Where its window is over it stays: it counts for less there, and then not.
+func (d *Desk) giveBack(source string, since time.Time) {
+	window := time.Now().UTC().Truncate(signInWindow)
+	if since.Before(window) {
+		return
+	}
+	if err := d.sources.Counter().IncrementBy(source, window, -1); err != nil {
+		d.Log.Error("desk: a sign-in still counts as an attempt", "err", err)
+	}
 }
 
 // refused counts a wrong password, of an account or of a browser that is known. Of an

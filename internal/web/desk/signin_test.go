@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +175,55 @@ func TestTooManySignInsFromOneSource(t *testing.T) {
 	contains(t, p.body, "too many attempts")
 	if p := v.do("POST", "/desk/sign-in", form(email, password, ""), "X-Test-Source", "b"); p.status != 303 {
 		t.Errorf("the operator, elsewhere, is locked out: %d", p.status)
+	}
+}
+
+// Who signs in is no attempt more of their source, however many do behind one address; nor
+// does it take back what was wrong there, or let more try at once.
+func TestManySignInFromOneSource(t *testing.T) {
+	b := newBench(t)
+	b.desk.pause = func(context.Context, time.Duration) {}
+	b.desk.Source = func(*http.Request) string { return "the office" }
+	for i := range maxSignIns + 5 {
+		if p := b.visitor().post("/desk/sign-in", form(email, password, "")); p.status != 303 {
+			t.Fatalf("the %dth who signs in: %d", i+1, p.status)
+		}
+	}
+	wrong := func() int { return b.visitor().post("/desk/sign-in", form(email, "wrong", "")).status }
+	for i := range maxSignIns - 1 {
+		if got := wrong(); got != 422 {
+			t.Fatalf("wrong attempt %d: %d", i+1, got)
+		}
+	}
+	for range 3 {
+		if p := b.visitor().post("/desk/sign-in", form(email, password, "")); p.status != 303 {
+			t.Errorf("who signs in beside them: %d", p.status)
+		}
+	}
+	if first, second := wrong(), wrong(); first != 422 || second != 429 {
+		t.Errorf("the last two wrong attempts: %d, %d", first, second)
+	}
+	if p := b.visitor().post("/desk/sign-in", form(email, password, "")); p.status != 429 {
+		t.Errorf("the right password after them: %d", p.status)
+	}
+}
+
+// Attempts count from when they come: of many at once, no more are looked at.
+func TestManySignInsAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.desk.Source = func(*http.Request) string { return "one" }
+	meanwhile := 0
+	var others atomic.Bool
+	b.desk.pause = func(context.Context, time.Duration) { // between its count and its password
+		if others.Swap(true) {
+			return
+		}
+		for range maxSignIns {
+			meanwhile = b.visitor().post("/desk/sign-in", form(email, "wrong", "")).status
+		}
+	}
+	if p := b.visitor().post("/desk/sign-in", form(email, password, "")); p.status != 303 || meanwhile != 429 {
+		t.Errorf("it answered %d, and the last one meanwhile %d", p.status, meanwhile)
 	}
 }
 
