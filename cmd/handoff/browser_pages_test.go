@@ -89,7 +89,7 @@ func everyPage(t *testing.T, h *house) []look {
 	if _, err := h.db.SetStage(t.Context(), handoff.CommandLine, h.siteID, worked.ID, worked.Stage, "won", handoff.DefaultPipeline()); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.db.PutView(t.Context(), h.operator, store.View{Name: "From the newsletter", Query: "source=newsletter"}); err != nil {
+	if err := h.db.PutView(t.Context(), handoff.Actor{Name: h.operator}, store.View{Name: "From the newsletter", Query: "source=newsletter"}); err != nil {
 		t.Fatal(err)
 	}
 	h.yesterday(t)

@@ -31,8 +31,15 @@ func (db *DB) audit(ctx context.Context, tx *txn, by handoff.Actor, a handoff.Ac
 }
 
 // Note writes into the audit log what somebody does elsewhere than in the store.
-func (db *DB) Note(ctx context.Context, by handoff.Actor, a handoff.Act) error {
-	return db.tx(ctx, func(tx *txn) error { return db.audit(ctx, tx, by, a) })
+func (db *DB) Note(ctx context.Context, by handoff.Actor, acts ...handoff.Act) error {
+	return db.tx(ctx, func(tx *txn) error {
+		for _, a := range acts {
+			if err := db.audit(ctx, tx, by, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // An AuditFilter chooses rows of the audit log. The zero value is the newest 100 of

@@ -105,7 +105,7 @@ func (h *harness) full() {
 	}
 	_, err := h.AddNote(ctx, operator, site, waiting.Lead, "Écrire\nnext week")
 	h.must(err)
-	h.must(h.PutView(ctx, "anna@example.com", store.View{Name: "Mine", Query: "stage=lost"}))
+	h.must(h.PutView(ctx, handoff.Actor{Name: "anna@example.com"}, store.View{Name: "Mine", Query: "stage=lost"}))
 	h.must(h.Note(ctx, handoff.CommandLine, handoff.Act{Action: "store.fill", Detail: "all of it"}))
 	h.fullKeys()
 	h.signsIn("Zoe@example.com", "Firefox on Windows")

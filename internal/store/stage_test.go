@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -341,15 +342,17 @@ func TestNotes(t *testing.T) {
 	})
 }
 
-// A view is its operator's own, and goes with the operator.
+// A view is its operator's own, and goes with the operator. What they do with one is an
+// act, without what it looks for; what was refused is none.
 func TestViews(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, db *harness) {
 		ctx := t.Context()
 		for _, email := range []string{"a@example.com", "b@example.com"} {
 			db.must(db.PutUser(ctx, store.User{Email: email, PasswordHash: "x"}))
 		}
+		a, other := handoff.Actor{Name: "a@example.com"}, handoff.Actor{Name: "b@example.com"}
 		put := func(name, query string) error {
-			return db.PutView(ctx, "a@example.com", store.View{Name: name, Query: query})
+			return db.PutView(ctx, a, store.View{Name: name, Query: query})
 		}
 		db.must(put(" Won ", "stage=won"))
 		db.must(put("Lost", "stage=lost"))
@@ -363,15 +366,29 @@ func TestViews(t *testing.T) {
 		if err != nil || len(got) != 2 || got[0] != (store.View{Name: "Lost", Query: "stage=lost"}) || got[1] != (store.View{Name: "Won", Query: "stage=won&site=acme"}) {
 			t.Errorf("views %+v, %v", got, err)
 		}
-		if err := db.DeleteView(ctx, "b@example.com", "Won"); !errors.Is(err, handoff.ErrNotFound) {
+		if err := db.DeleteView(ctx, other, "Won"); !errors.Is(err, handoff.ErrNotFound) {
 			t.Errorf("somebody else's: %v", err)
 		}
-		db.must(db.DeleteView(ctx, "a@example.com", "Won"))
+		db.must(db.DeleteView(ctx, a, "Won"))
+		db.must(put("Dana", "q=dana%40example.com"))
+		db.must(db.DeleteView(ctx, a, "Dana"))
+		want := []string{
+			"view.save of a@example.com by a@example.com: “Won”", "view.save of a@example.com by a@example.com: “Lost”",
+			"view.save of a@example.com by a@example.com: “Won”", "view.delete of a@example.com by a@example.com: “Won”",
+			"view.save of a@example.com by a@example.com: one that looks for a text", "view.delete of a@example.com by a@example.com: one that looks for a text",
+		}
+		acts := slices.DeleteFunc(db.acts(), func(act string) bool { return !strings.HasPrefix(act, "view.") })
+		if !slices.Equal(acts, want) {
+			t.Errorf("acts %q", acts)
+		}
 		for i := range 49 {
 			db.must(put(fmt.Sprint("v", i), ""))
 		}
 		if err := put("one more", ""); !errors.Is(err, handoff.ErrInvalid) {
 			t.Errorf("51 views: %v", err)
+		}
+		if acts := strings.Join(db.acts(), "\n"); strings.Contains(acts, "one more") {
+			t.Errorf("what was refused is an act:\n%s", acts)
 		}
 		db.must(db.Exec(ctx, `DELETE FROM users WHERE email = 'a@example.com'`))
 		if got, err := db.Views(ctx, "a@example.com"); err != nil || len(got) != 0 {

@@ -241,7 +241,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%+v, %v", u, err)
 		}
 		h.must(h.SetAccess(ctx, owner, viewer.Name, handoff.RoleOwner, nil))
-		h.must(h.PutView(ctx, viewer.Name, store.View{Name: "mine"}))
+		h.must(h.PutView(ctx, viewer, store.View{Name: "mine"}))
 		h.must(h.RemoveUser(ctx, owner, viewer.Name))
 		if views, err := h.Views(ctx, viewer.Name); err != nil || len(views) != 0 {
 			t.Errorf("views are left: %v, %v", views, err)

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -22,40 +24,57 @@ const (
 	maxViewQuery = 2000
 )
 
+// searches says that a view looks for a text, which is of a person mostly.
+func (v View) searches() bool {
+	q, err := url.ParseQuery(v.Query)
+	return err != nil || q.Has("q")
+}
+
+// act is what was done with a view. The name of one that looks for somebody would be
+// theirs, and the audit log outlives them.
+func (v View) act(action string, by handoff.Actor) handoff.Act {
+	detail := "“" + v.Name + "”"
+	if v.searches() {
+		detail = "one that looks for a text"
+	}
+	return handoff.Act{Action: action, Subject: by.Name, Detail: detail}
+}
+
 // PutView keeps a view of an operator, or gives the one of that name another query. The
 // error is ErrInvalid if it has no name, or if it or the number of views is too large.
-func (db *DB) PutView(ctx context.Context, email string, v View) error {
+func (db *DB) PutView(ctx context.Context, by handoff.Actor, v View) error {
 	v.Name = strings.TrimSpace(v.Name)
 	if n := utf8.RuneCountInString(v.Name); n == 0 || n > maxViewName || !utf8.ValidString(v.Name) || len(v.Query) > maxViewQuery {
 		return handoff.Refuse(handoff.ErrInvalid, "A view has a name of 1 to %d characters.", maxViewName)
 	}
 	return db.tx(ctx, func(tx *txn) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO views (email, name, query) VALUES ($1, $2, $3) ON CONFLICT (email, name) DO UPDATE SET query = excluded.query`, email, v.Name, v.Query); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO views (email, name, query) VALUES ($1, $2, $3) ON CONFLICT (email, name) DO UPDATE SET query = excluded.query`, by.Name, v.Name, v.Query); err != nil {
 			return fmt.Errorf("view: %w", err)
 		}
 		var n int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM views WHERE email = $1`, email).Scan(&n); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM views WHERE email = $1`, by.Name).Scan(&n); err != nil {
 			return fmt.Errorf("views: %w", err)
 		}
 		if n > maxViews {
 			return handoff.Refuse(handoff.ErrInvalid, "You have %d views. Delete one first.", maxViews)
 		}
-		return nil
+		return db.audit(ctx, tx, by, v.act("view.save", by))
 	})
 }
 
 // DeleteView deletes a view of an operator. The error is ErrNotFound if there is none of
 // that name.
-func (db *DB) DeleteView(ctx context.Context, email, name string) error {
+func (db *DB) DeleteView(ctx context.Context, by handoff.Actor, name string) error {
 	return db.tx(ctx, func(tx *txn) error {
-		done, err := tx.ExecContext(ctx, `DELETE FROM views WHERE email = $1 AND name = $2`, email, name)
+		v := View{Name: name}
+		err := tx.QueryRowContext(ctx, `DELETE FROM views WHERE email = $1 AND name = $2 RETURNING query`, by.Name, name).Scan(&v.Query)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = handoff.ErrNotFound
+		}
 		if err != nil {
 			return fmt.Errorf("view: %w", err)
 		}
-		if n, err := done.RowsAffected(); err == nil && n == 0 {
-			return fmt.Errorf("view: %w", handoff.ErrNotFound)
-		}
-		return nil
+		return db.audit(ctx, tx, by, v.act("view.delete", by))
 	})
 }
 

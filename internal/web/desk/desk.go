@@ -121,11 +121,11 @@ type Desk struct {
 	decoy        string        // hash of no operator's password: the work for unknown ones
 	sources      *httprate.RateLimiter
 	asks         *httprate.RateLimiter
-	failed       httprate.LimitCounter                                   // wrong passwords of each account
-	pause        func(context.Context, time.Duration)                    // of a slow account
-	compare      func(hash, password string) (same bool)                 // VerifyPassword, counted in tests
-	note         func(context.Context, handoff.Actor, handoff.Act) error // Store.Note, slow in tests
-	notes        sync.WaitGroup                                          // acts that are written behind an answer
+	failed       httprate.LimitCounter                                      // wrong passwords of each account
+	pause        func(context.Context, time.Duration)                       // of a slow account
+	compare      func(hash, password string) (same bool)                    // VerifyPassword, counted in tests
+	note         func(context.Context, handoff.Actor, ...handoff.Act) error // Store.Note, slow in tests
+	notes        sync.WaitGroup                                             // acts that are written behind an answer
 	handler      http.Handler
 }
 

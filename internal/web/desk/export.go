@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -30,7 +31,7 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "lead.export", Site: q.site}); err != nil {
+	if err := d.Store.Note(r.Context(), actorOf(r), d.exportActs(filter.Sites, q)...); err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)
@@ -44,6 +45,35 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 		return true, err
 	})
 	return nil
+}
+
+// exportActs are that leads of some sites were downloaded (nil: of all), one for each, so
+// that whoever reads the acts of a site finds it there.
+func (d *Desk) exportActs(sites []string, q query) (acts []handoff.Act) {
+	if sites == nil {
+		for _, s := range d.Sites {
+			sites = append(sites, s.ID)
+		}
+	}
+	for _, site := range sites {
+		acts = append(acts, handoff.Act{Action: "lead.export", Site: site, Detail: q.filterWords()})
+	}
+	return acts
+}
+
+// filterWords say what a list is narrowed by beside its site. What is looked for is left
+// out: it is of a person mostly.
+func (q query) filterWords() string {
+	var out []string
+	for _, one := range [][2]string{{"stage", string(q.stage)}, {"service", q.service}, {"source", q.source}, {"from", q.from}, {"to", q.to}} {
+		if one[1] != "" {
+			out = append(out, one[0]+" "+one[1])
+		}
+	}
+	if q.search != "" {
+		out = append(out, "with a text")
+	}
+	return cmp.Or(strings.Join(out, ", "), "all leads")
 }
 
 // download sends a file piece by piece, each as it is read. If one cannot be had, or

@@ -31,7 +31,7 @@ func filled(t *testing.T) (*bench, map[string]string) {
 	}
 	b.must2(b.db.AddNote(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "Dana called"))
 	b.must2(b.db.SetStage(t.Context(), handoff.CommandLine, "brightwater", s.Lead, "booked", "won", handoff.DefaultPipeline()))
-	b.must(b.db.PutView(t.Context(), email, store.View{Name: "Dana’s", Query: "q=dana"}))
+	b.must(b.db.PutView(t.Context(), handoff.Actor{Name: email}, store.View{Name: "Dana’s", Query: "q=dana"}))
 	for i, f := range open {
 		pages[fmt.Sprintf("failure %d", i)] = "/desk/failures/" + string(f.ID)
 	}

@@ -101,9 +101,9 @@ func TestUnknownOperatorCostsTheSameWork(t *testing.T) {
 func TestARefusalDoesNotWaitForTheDisk(t *testing.T) {
 	b := newBench(t)
 	disk := make(chan struct{})
-	b.desk.note = func(ctx context.Context, by handoff.Actor, a handoff.Act) error {
+	b.desk.note = func(ctx context.Context, by handoff.Actor, acts ...handoff.Act) error {
 		<-disk
-		return b.db.Note(ctx, by, a)
+		return b.db.Note(ctx, by, acts...)
 	}
 	answered := make(chan int)
 	go func() { answered <- b.visitor().post("/desk/sign-in", form(email, "wrong password", "")).status }()

@@ -39,7 +39,7 @@ func (d *Desk) saveView(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q = q.first()
-	if err := d.Store.PutView(r.Context(), operatorOf(r).Email, store.View{Name: v.Get("view"), Query: q.values().Encode()}); err != nil {
+	if err := d.Store.PutView(r.Context(), actorOf(r), store.View{Name: v.Get("view"), Query: q.values().Encode()}); err != nil {
 		return err
 	}
 	http.Redirect(w, r, q.address(), http.StatusSeeOther)
@@ -55,7 +55,7 @@ func (d *Desk) deleteView(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Store.DeleteView(r.Context(), operatorOf(r).Email, v.Get("view")); err != nil {
+	if err := d.Store.DeleteView(r.Context(), actorOf(r), v.Get("view")); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/desk/leads", http.StatusSeeOther)
