@@ -39,7 +39,7 @@ func notes(site Site, l store.LeadDetail, now time.Time) []note {
 		add(nil, "A person set the stage “%s”. By its bookings it would be “%s”.", label(string(l.Stage)), label(string(ruled)))
 	}
 	if live := len(handoff.Doubled(l.Bookings, now)); live > 1 && !l.Wanted.Covers(l.Bookings, now) {
-		add(nil, "There are %s calls ahead. If only one is wanted, cancel the other at Cal.com.", number(live))
+		add(nil, "There are %s calls ahead. If only one is wanted, cancel %s at Cal.com.", number(live), others(live))
 	}
 	said := map[string]bool{} // addresses and event types named already
 	for i := range l.Bookings {
@@ -88,6 +88,14 @@ func number(n int) string {
 		return "three"
 	}
 	return fmt.Sprint(n)
+}
+
+// others are so many calls but one, in words.
+func others(n int) string {
+	if n == 2 {
+		return "the other"
+	}
+	return "the others"
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -308,7 +308,8 @@ func TestNotes(t *testing.T) {
 	}{
 		{"none", nil, nil, nil},
 		{"one call", []handoff.Booking{call("a", time.Hour, nil)}, nil, nil},
-		{"two calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, []string{"There are two calls ahead."}},
+		{"two calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, []string{"There are two calls ahead. If only one is wanted, cancel the other at Cal.com."}},
+		{"four calls ahead", []handoff.Booking{call("a", time.Hour, nil), call("b", 9*time.Hour, nil), call("c", 10*time.Hour, nil), call("d", 11*time.Hour, nil)}, nil, []string{"There are 4 calls ahead. If only one is wanted, cancel the others at Cal.com."}},
 		{"one past, one ahead", []handoff.Booking{call("a", -9*time.Hour, nil), call("b", 9*time.Hour, nil)}, nil, nil},
 		{"one cancelled, one ahead", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Status = handoff.Cancelled }), call("b", 9*time.Hour, nil)}, nil, nil},
 		{"another address", []handoff.Booking{call("a", time.Hour, func(b *handoff.Booking) { b.Attendee.Email = "sam@example.com" })}, nil, []string{"another address than the form’s: sam@example.com"}},

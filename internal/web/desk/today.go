@@ -36,6 +36,7 @@ type todayPage struct {
 	UnbookedMore string // how many there are, if not all are shown
 
 	Doubled  []doubledRow
+	Others   string // which calls of theirs may not be wanted
 	Calls    []callRow
 	Moved    []movedCount
 	Moves    []moveRow
@@ -245,7 +246,11 @@ func (q reader) fillToday(page *todayPage, all []store.Today) {
 		page.UnbookedMore = countWords(count)
 	}
 	slices.SortStableFunc(doubled, func(a, b store.DoubledLead) int { return a.Calls[0].Start.Compare(b.Calls[0].Start) })
+	page.Others = others(2)
 	for _, one := range first(doubled, store.TodayShown) {
+		if len(one.Calls) > 2 {
+			page.Others = others(len(one.Calls))
+		}
 		row := doubledRow{leadRow: q.row(store.LeadSummary{Lead: one.Lead}, false)}
 		if page.Work {
 			row.Want = &wantForm{one.ID, one.Name, one.Site, allWords(len(one.Calls)), one.Ahead, "today"}

@@ -79,7 +79,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 	page := v.page("/desk/")
 	contains(t, page,
 		`<a href="/desk/failures?reason=no_reference">`, "Stray Visitor", "has 1 that proved nothing",
-		`<li id="`+string(late.Lead)+`" data-lead="Late"`, `href="tel:&#43;442079460000"`, "Mark as contacted", "More than one call ahead", "with Priya Raman",
+		`<li id="`+string(late.Lead)+`" data-lead="Late"`, `href="tel:&#43;442079460000"`, "Mark as contacted", "More than one call ahead", "cancel the other at Cal.com", "with Priya Raman",
 		"Next calls", "for the visitor", "tied to no lead", `href="/desk/failures?uid=stray"`, `href="https://meet.example.com/abc"`,
 		`<b>3</b> <span class="badge new">New leads</span>`, `<b>1</b> <span class="badge good">Booked</span>`)
 	lacks(t, page, "Nothing is waiting", string(elsewhere.Lead)+`" data-lead`)
@@ -177,7 +177,7 @@ func TestBothCallsAreWanted(t *testing.T) {
 			t.Errorf("taken back, %d: %d", i, p.status)
 		}
 	}
-	contains(t, v.page("/desk/"), "More than one call ahead</h3>")
+	contains(t, v.page("/desk/"), "More than one call ahead</h3>", "cancel the others at Cal.com")
 	lacks(t, b.as(handoff.RoleViewer).page("/desk/"), "are wanted", "say so")
 
 	// The lead's own page leads back to itself.

@@ -123,14 +123,24 @@ func (p *Booked) State() State {
 }
 
 // Two reports whether the visitor has more than one live call.
-func (p *Booked) Two() bool {
-	n := 0
+func (p *Booked) Two() bool { return p.live() > 1 }
+
+// Others are the live calls but one, in words.
+func (p *Booked) Others() string {
+	if p.live() > 2 {
+		return "the others"
+	}
+	return "the other"
+}
+
+// live counts the calls that may take place.
+func (p *Booked) live() (n int) {
 	for _, c := range p.Calls {
 		if c.State.live() {
 			n++
 		}
 	}
-	return n > 1
+	return n
 }
 
 // Heading returns the page's heading. It claims no more than we know.

@@ -318,3 +318,23 @@ func TestWhen(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Who has several calls reads of all that may not be needed; what is cancelled is none.
+func TestOthers(t *testing.T) {
+	booked, cancelled := public.Call{State: public.StateBooked}, public.Call{State: public.StateCancelled}
+	for _, tt := range []struct {
+		name  string
+		calls []public.Call
+		two   bool
+		want  string
+	}{
+		{"one", []public.Call{booked, cancelled}, false, "the other"},
+		{"two", []public.Call{booked, cancelled, booked}, true, "the other"},
+		{"four", []public.Call{booked, booked, booked, booked}, true, "the others"},
+	} {
+		p := public.Booked{Calls: tt.calls}
+		if p.Two() != tt.two || p.Others() != tt.want {
+			t.Errorf("%s: %v, %q", tt.name, p.Two(), p.Others())
+		}
+	}
+}
