@@ -344,18 +344,15 @@ func visitorTime(b *handoff.Booking, in *time.Location) string {
 		return ""
 	}
 	at, here := b.Start.In(zone), b.Start.In(in)
-	if at.Format(time.DateTime) == here.Format(time.DateTime) {
+	ends := b.End.In(zone).Format(time.DateTime) == b.End.In(in).Format(time.DateTime)
+	if at.Format(time.DateTime) == here.Format(time.DateTime) && (ends || !b.End.After(b.Start)) {
 		return ""
 	}
 	layout := "15:04"
 	if at.Format(time.DateOnly) != here.Format(time.DateOnly) {
 		layout = "Mon 2 Jan, 15:04"
 	}
-	words := at.Format(layout)
-	if b.End.After(b.Start) {
-		words += "–" + b.End.In(zone).Format("15:04")
-	}
-	return words + " " + zoneWords(zone)
+	return at.Format(layout) + until(b.Start, b.End, zone, false) + " " + zoneWords(zone)
 }
 
 // who names a person: name and address, or what there is.

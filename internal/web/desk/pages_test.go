@@ -394,12 +394,24 @@ func TestTimesAreTheSites(t *testing.T) {
 	at := time.Date(2026, 7, 1, 23, 30, 0, 0, time.UTC)
 	zone := london()
 	back := time.Date(2026, 10, 25, 0, 45, 0, 0, time.UTC) // the clocks go back a quarter of an hour later
+	lagos := time.FixedZone("WAT", 3600)
+	within := store.Call{Booking: handoff.Booking{Start: back, End: back.Add(30 * time.Minute), Attendee: handoff.Person{TimeZone: "Europe/London"}}}
 	for _, tt := range []struct{ got, want string }{
 		{span(at, at.Add(30*time.Minute), zone).Text, "Thu 2 Jul 2026, 00:30–01:00 BST"},
 		{span(at.Add(-time.Hour), at.Add(time.Hour), time.UTC).Text, "Wed 1 Jul 2026, 22:30 – Thu 2 Jul, 00:30 UTC"},
 		{span(at, time.Time{}, zone).Text, "Thu 2 Jul 2026, 00:30 BST"},
 		{span(back, back.Add(30*time.Minute), zone).Text, "Sun 25 Oct 2026, 01:45 BST–01:15 GMT"},
 		{span(time.Time{}, time.Time{}, zone).Text, ""},
+		{"00:30" + until(at, at.Add(30*time.Minute), zone, false), "00:30–01:00"},
+		{"00:30" + until(at, at.Add(30*time.Minute), zone, true), "00:30–01:00 BST"},
+		{"00:30" + until(at, time.Time{}, zone, false), "00:30"},
+		{"00:30" + until(at, time.Time{}, zone, true), "00:30 BST"},
+		{"01:45" + until(back, back.Add(30*time.Minute), zone, false), "01:45 BST–01:15 GMT"},
+		{"01:45" + until(back, back.Add(30*time.Minute), zone, true), "01:45 BST–01:15 GMT"},
+		{(&todayPage{Zone: "London time"}).callRow(Site{zone: zone}, within, back).When.Text, "today 01:45 BST–01:15 GMT"},
+		{visitorTime(&within.Booking, time.UTC), "01:45 BST–01:15 GMT London time"},
+		{visitorTime(&within.Booking, lagos), "01:45 BST–01:15 GMT London time"}, // the same clock at its start only
+		{visitorTime(&within.Booking, zone), ""},
 		{day(at, at.Add(-time.Hour), zone), "tomorrow"}, // 23:30 there, and 00:30
 		{day(at, at.Add(-time.Hour), time.UTC), "today"},
 		{day(at, at.Add(24*time.Hour), zone), "yesterday"},

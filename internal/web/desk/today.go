@@ -331,12 +331,7 @@ func (p *todayPage) callRow(site Site, c store.Call, now time.Time) callRow {
 	if c.Lead == "" {
 		row.Address = ofBooking(c.UID)
 	}
-	if c.End.After(c.Start) {
-		row.When.Text += "–" + c.End.In(site.zone).Format("15:04")
-	}
-	if p.Zone == "" {
-		row.When.Text += c.Start.In(site.zone).Format(" MST")
-	}
+	row.When.Text += until(c.Start, c.End, site.zone, p.Zone == "")
 	about := []string{cmp.Or(site.service(cmp.Or(c.Service, site.EventTypes[c.EventType])), c.Title)}
 	if p.Many {
 		about = append(about, site.Name)

@@ -60,17 +60,34 @@ func span(start, end time.Time, in *time.Location) moment {
 		return moment{}
 	}
 	start, end = start.In(in), end.In(in)
-	begins := "Mon 2 Jan 2006, 15:04"
+	words := start.Format("Mon 2 Jan 2006, 15:04")
+	if !end.After(start) || start.Format(time.DateOnly) == end.Format(time.DateOnly) {
+		return newMoment(start, words+until(start, end, in, true))
+	}
 	if start.Format("MST") != end.Format("MST") {
-		begins += " MST"
+		words += start.Format(" MST")
 	}
-	switch {
-	case !end.After(start):
-		return full(start, in)
-	case start.Format(time.DateOnly) == end.Format(time.DateOnly):
-		return newMoment(start, start.Format(begins)+"–"+end.Format("15:04 MST"))
+	return newMoment(start, words+" – "+end.Format("Mon 2 Jan, 15:04 MST"))
+}
+
+// until goes on from the clock at which a call starts to the one at which it ends, if that
+// is known: "–15:30", with letters "–15:30 GMT". Where the clocks change within it, both
+// ends have them.
+func until(start, end time.Time, in *time.Location, letters bool) string {
+	start, end = start.In(in), end.In(in)
+	out := ""
+	if !end.After(start) {
+		end = start
+	} else {
+		out = end.Format("–15:04")
 	}
-	return newMoment(start, start.Format(begins)+" – "+end.Format("Mon 2 Jan, 15:04 MST"))
+	if start.Format("MST") != end.Format("MST") {
+		return start.Format(" MST") + out + end.Format(" MST")
+	}
+	if letters {
+		out += end.Format(" MST")
+	}
+	return out
 }
 
 // commonZone is the zone that sites have in common; UTC if they have none.
