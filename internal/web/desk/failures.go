@@ -96,7 +96,7 @@ func (d *Desk) failures(w http.ResponseWriter, r *http.Request) error {
 		return d.failureList(w, r, q)
 	}
 	ctx, see := r.Context(), d.as(r)
-	page := queuePage{Many: see.many(), Notice: doneSettling(r.URL.Query()), Undo: readUndo(r.URL.Query())}
+	page := queuePage{Many: see.many(), Notice: doneSettling(r.URL.Query()), Undo: see.undo(r.URL.Query())}
 	var err error
 	if page.frame, err = d.frame(ctx, r, "failures", "Failures"); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (d *Desk) showFailures(w http.ResponseWriter, r *http.Request, status int, 
 	text := q.reason.Text()
 	page := failureListPage{
 		Reason: q.reason, What: text.What, Do: text.Do, Settled: q.settled, Many: q.site == "" && see.many(), Site: q.site,
-		Seen: seen.UTC().Format(time.RFC3339Nano), Notice: doneSettling(v), Undo: readUndo(v),
+		Seen: seen.UTC().Format(time.RFC3339Nano), Notice: doneSettling(v), Undo: see.undo(v),
 	}
 	if page.frame, err = d.frame(ctx, r, "failures", cmp.Or(text.Title, "All failures")); err != nil {
 		return err
@@ -325,4 +325,14 @@ func failureTitle(v store.FailureView) string {
 		return v.Title
 	}
 	return label(string(v.Reason))
+}
+
+// undo is what the actor may take back of what an address says was just done: anybody can
+// be sent one.
+func (q reader) undo(v url.Values) undoForm {
+	u := readUndo(v)
+	if _, err := q.site(handoff.RoleOperator, u.Site); err != nil {
+		return undoForm{}
+	}
+	return u
 }

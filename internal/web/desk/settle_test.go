@@ -143,6 +143,13 @@ func TestDismissingMany(t *testing.T) {
 		t.Fatalf("%d, %s", got.status, to)
 	}
 	contains(t, v.page(to), "2 entries are dismissed.", "Undo")
+	for name, other := range map[string]*visitor{"a viewer": b.as(handoff.RoleViewer), "an operator of another site": b.as(handoff.RoleOperator, "northside")} {
+		for _, at := range []string{to, strings.Replace(to, "reason=signature_wrong", "", 1)} {
+			if page := other.page(at); strings.Contains(page, "<button data-undo>") {
+				t.Errorf("%s is offered to take it back: %s", name, at)
+			}
+		}
+	}
 	// Who comes second is told which was settled, and by whom, and finds what they chose and
 	// wrote again; of the rest nothing was dismissed.
 	form.Set("id", ids[0][1])
