@@ -276,6 +276,18 @@ type Fact struct {
 	ReceivedAt time.Time
 }
 
+// WhyNoBody says why nothing is kept that was received for the fact; empty: a webhook told
+// it, of which the body is kept.
+func (f Fact) WhyNoBody() string {
+	switch f.Source {
+	case handoff.FromAPI:
+		return "Cal.com’s API answered this when it was asked: of such an answer only the fact is kept, and no body."
+	case handoff.FromOperator:
+		return "An operator decided this: nothing was received."
+	}
+	return ""
+}
+
 // LeadBySubmission reads the lead that a submission opened or belongs to. The
 // error is ErrNotFound if there is none.
 func (db *DB) LeadBySubmission(ctx context.Context, site string, id handoff.SubmissionID) (LeadDetail, error) {

@@ -167,6 +167,7 @@ type receivedPage struct {
 	Lead     handoff.LeadID
 	Name     string
 	Code     string // Cal.com's name of the event
+	None     string // why nothing is kept
 	Received []received
 }
 
@@ -186,7 +187,7 @@ func (d *Desk) received(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := receivedPage{frame: f, Lead: id, Name: l.Name, Code: fact.Trigger}
+	page := receivedPage{frame: f, Lead: id, Name: l.Name, Code: fact.Trigger, None: fact.WhyNoBody()}
 	for _, one := range found {
 		page.Received = append(page.Received, viewReceived(d.as(r).siteOf(l.Site), one))
 	}

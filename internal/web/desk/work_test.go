@@ -392,8 +392,8 @@ func TestBoard(t *testing.T) {
 	lacks(t, b.as(handoff.RoleViewer).page("/desk/board"), "<select", `draggable="true"`)
 }
 
-// Each fact of the timeline leads to the body that told it, of this lead and of none
-// else.
+// Each fact of the timeline that a webhook told leads to the body, of this lead and of none
+// else; of others it is said why there is none.
 func TestFactLeadsToItsBody(t *testing.T) {
 	b := newBench(t)
 	s, other := b.submit(nil), b.submit(nil)
@@ -413,6 +413,15 @@ func TestFactLeadsToItsBody(t *testing.T) {
 	if p := b.as(handoff.RoleOwner, "northside").get(m[1]); p.status != 404 {
 		t.Errorf("of a site that is not seen: %d", p.status)
 	}
+
+	told := b.booked("uid1", 48*time.Hour)
+	told.ID, told.Site, told.Source, told.At = "api_1", "brightwater", handoff.FromAPI, b.clock.now()
+	b.must(b.db.KeepAnswer(t.Context(), store.Work{Site: "brightwater", Kind: store.KindAsk, Key: "uid1"}, []handoff.Observation{told}, nil, []int64{10}))
+	b.reconcile()
+	page = v.page("/desk/leads/" + string(s.Lead) + "/received/api_1")
+	contains(t, page, "Cal.com’s API answered this when it was asked: of such an answer only the fact is kept, and no body.")
+	lacks(t, page, "As it is stored", "<pre")
+	lacks(t, v.page(m[1]), "no body")
 }
 
 // Leads with the same address or number are shown as perhaps the same person's; the
