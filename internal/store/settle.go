@@ -385,7 +385,7 @@ func (db *DB) AskAll(ctx context.Context, by handoff.Actor, site string, reason 
 	}
 	kind := reason.Text().Kind // others are about no booking
 	if kind != handoff.FailedEvent || !slices.Contains(handoff.Remedies(kind, reason, handoff.BookingKey{UID: "any"}), handoff.AskCal) {
-		return 0, fmt.Errorf("Cal.com is not asked about %q: %w", reason, handoff.ErrInvalid)
+		return 0, fmt.Errorf("nobody asks Cal.com about %q: %w", reason, handoff.ErrInvalid)
 	}
 	err = db.tx(ctx, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
