@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ type numbersPage struct {
 type stepRow struct {
 	Name string
 	N    int
-	Of   string // of how many before it, in percent; empty: that says nothing
+	Of   string // "20% of submitted"; empty: that says nothing
 }
 
 // A numbersTable is how many took each step, by something.
@@ -267,12 +268,15 @@ func (p *numbersPage) fill(s Site, q numbersQuery, n store.Numbers) {
 	numbers := total.N[:]
 	for i, count := range numbers {
 		row := stepRow{Name: stepNames[i], N: count}
-		switch before := store.Step(i - 1); store.Step(i) {
-		case store.StepVisited:
-		case store.StepBooked: // of who sent a form: the calendar can be opened on another day
-			row.Of = percent(count, numbers[store.StepSubmitted])
-		default:
+		before := store.Step(i - 1)
+		if store.Step(i) == store.StepBooked { // of who sent a form: the calendar can be opened on another day
+			before = store.StepSubmitted
+		}
+		if store.Step(i) != store.StepVisited {
 			row.Of = percent(count, numbers[before])
+		}
+		if row.Of != "" {
+			row.Of += " of " + strings.ToLower(stepNames[before])
 		}
 		p.Steps = append(p.Steps, row)
 	}

@@ -47,7 +47,7 @@ func TestNumbersPage(t *testing.T) {
 		}
 		return out
 	}
-	contains(t, page, row("Visited", "Number=8", "Of those before=–"), row("Submitted", "Number=5", "Of those before=–"), row("Booked", "Number=1", "Of those before=20%"), row("Met", "Number=0", "Of those before=0%"),
+	contains(t, page, row("Visited", "Number=8", "Share=–"), row("Submitted", "Number=5", "Share=–"), row("Booked", "Number=1", "Share=20% of submitted"), row("Met", "Number=0", "Share=0% of booked"),
 		"Boiler replacement", "Leak detection", `<bdi>google</bdi>`, `<bdi>direct</bdi>`, row("within 5 minutes", "Leads=1"), row(b.clock.now().In(london()).Format("Mon 2 Jan 2006"), "Bookings=2"), "<h3>Bookings per day</h3>", `aria-current="true">Last 30 days`,
 		`<a href="/desk/failures?reason=no_reference&amp;settled=1">`, `<svg class="bars" role="img"`, `counted from `)
 	lacks(t, page, "Roof survey", "Nora")
@@ -55,7 +55,7 @@ func TestNumbersPage(t *testing.T) {
 		t.Errorf("%d bars", n)
 	}
 	narrowed := plain("/desk/numbers?site=brightwater&service=leak&days=7")
-	contains(t, narrowed, row("Visited", "Number=0", "Of those before=–"), row("Submitted", "Number=1", "Of those before=–"), row("Booked", "Number=0", "Of those before=0%"), `aria-current="true">Last 7 days`, "service=leak")
+	contains(t, narrowed, row("Visited", "Number=0", "Share=–"), row("Submitted", "Number=1", "Share=–"), row("Booked", "Number=0", "Share=0% of submitted"), `aria-current="true">Last 7 days`, "service=leak")
 	lacks(t, narrowed, `<bdi>google</bdi>`)
 	if p := v.page("/desk/numbers?site=brightwater&from=2026-01-01&to=2026-01-31"); strings.Count(p, "Jan 2026</th>") != 31 {
 		t.Error("31 days are not 31")
