@@ -215,7 +215,7 @@ func (n *Connection) webhook(ctx context.Context, v *content.Service, e *calcom.
 	}
 	want := calcom.Webhook{URL: n.address(), Active: true, Triggers: calcom.Triggers(), Secret: n.secret}
 	if there != nil {
-		want.ID = there.ID
+		want.ID, want.Triggers = there.ID, withOurs(there.Triggers)
 		wrong := n.faults(there)
 		switch {
 		case len(wrong) == 0:
@@ -252,6 +252,14 @@ func (n *Connection) webhook(ctx context.Context, v *content.Service, e *calcom.
 	}
 	n.say(StepDone, what, "%s, %s", n.address(), plural(len(there.Triggers), "trigger"))
 	return nil
+}
+
+// withOurs are a webhook's triggers and ours. What somebody chose besides stays, as what
+// the API cannot set.
+func withOurs(there []string) []string {
+	all := append(calcom.Triggers(), there...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // find finds this site's webhook of an event type; nil if there is none.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"handoff"
+	"handoff/internal/calcom"
 	"handoff/internal/calcom/calsim"
 	"handoff/internal/content"
 	"handoff/internal/store"
@@ -38,6 +39,10 @@ const (
 	demoSite     = "brightwater"
 	demoOperator = "demo@brightwater.example"
 )
+
+// demoTriggers are told to the demonstration besides what our webhooks are registered
+// for: the control page plays them.
+var demoTriggers = []string{"AFTER_GUESTS_CAL_VIDEO_NO_SHOW", "RECORDING_READY", "PING", "FORM_SUBMITTED", "OOO_CREATED"}
 
 // demoPlaces are the Cal.com locations of services whose call is no phone call.
 var demoPlaces = map[string]string{"bathroom-refit": "attendeeInPerson"}
@@ -175,13 +180,15 @@ func (d Demo) standIn(siteURL, calURL, secret string) (*calsim.Sim, error) {
 	}
 	c := calsim.Config{
 		Origin: calURL, OldSecret: old, APIKey: key, Log: d.Log,
-		Webhooks: []calsim.Webhook{{URL: siteURL + "/webhooks/calcom/" + demoSite, Secret: secret}},
 	}
 	for _, v := range site.Services {
 		user, slug, _ := strings.Cut(v.Calendar, "/")
 		c.EventTypes = append(c.EventTypes, calsim.EventType{
 			ID: v.EventType, User: user, Slug: slug, Title: v.Title, Location: cmp.Or(demoPlaces[v.Slug], "phone"),
 			Length: time.Duration(v.CallMinutes) * time.Minute, RequiresConfirmation: v.Confirmation != "",
+		})
+		c.Webhooks = append(c.Webhooks, calsim.Webhook{ // as handoff calcom connect makes them, which works on this install too
+			URL: siteURL + "/webhooks/calcom/" + demoSite, Secret: secret, EventType: v.EventType, Triggers: append(calcom.Triggers(), demoTriggers...),
 		})
 	}
 	return calsim.New(c), nil

@@ -90,7 +90,7 @@ type generationChoice struct {
 }
 
 type hookView struct {
-	URL              string
+	URL, Type        string // Type: the event type that it is of; empty: of all
 	HasSecret, IsOff bool
 }
 
@@ -139,7 +139,8 @@ func (s *Sim) showControl(w http.ResponseWriter, r *http.Request) {
 	p.Held = len(s.held)
 	for _, h := range s.hooks {
 		if !h.removed() {
-			p.Hooks = append(p.Hooks, hookView{h.URL, h.Secret != "", h.gone})
+			et, _ := s.eventType(h.EventType) // 0 is none
+			p.Hooks = append(p.Hooks, hookView{h.URL, et.Title, h.Secret != "", h.gone})
 		}
 	}
 	s.mu.Unlock()

@@ -99,10 +99,12 @@ func (s *Sim) prepare(ev event) []*Delivery {
 			team = et.Team
 		}
 	}
-	for i, h := range s.hooks { // a user's own is not sent for a team's event types (calcom.md §1.6)
-		if h.gone || h.Inactive || h.EventType != 0 && h.EventType != of || h.EventType == 0 && team != 0 || len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger) {
+	told := map[string]bool{} // of no booking: the addresses of event types' webhooks
+	for i, h := range s.hooks {
+		if !h.wants(ev, of, team) || ev.uid == "" && h.EventType != 0 && told[h.URL] {
 			continue
 		}
+		told[h.URL] = true
 		f := s.takeFaults()
 		d := &Delivery{Trigger: ev.trigger, UID: ev.uid, URL: h.URL, Made: at, Outcome: Waiting, Attempt: 1, Faults: f.names(), Repeats: f.Duplicate, hook: i}
 		created := at
@@ -127,6 +129,23 @@ func (s *Sim) prepare(ev event) []*Delivery {
 		s.record(d)
 	}
 	return now
+}
+
+// wants reports whether a webhook is sent an event of a booking of this event type and
+// team. A user's own is not sent for a team's event types (calcom.md §1.6). What is of no
+// booking is told to an event type's webhook too, once an address: at the real one only
+// the webhooks of a user or a team hear of it, but here somebody presses a button to see
+// what the other side makes of it.
+func (h hook) wants(ev event, of, team int) bool {
+	switch {
+	case h.gone || h.Inactive:
+		return false
+	case len(h.Triggers) > 0 && !slices.Contains(h.Triggers, ev.trigger):
+		return false
+	case h.EventType == 0:
+		return team == 0
+	}
+	return h.EventType == of || ev.uid == ""
 }
 
 // later sends d after the delay. It needs mu.

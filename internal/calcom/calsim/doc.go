@@ -36,6 +36,7 @@
 //	GET  /booking/{uid}          one booking, for its visitor
 //	POST /booking/{uid}/cancel   form: reason
 //	POST /booking/{uid}/pay      stands in for the payment page
+//	GET  /embed/embed.js         the words of the frame protocol
 //	GET  /reschedule/{uid}       302 to the booking page, without the metadata
 //	GET  /video/{uid}            where a meeting link leads: one sentence
 //	POST /api/book/event         the booking page's own API, JSON

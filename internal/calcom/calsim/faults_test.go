@@ -279,3 +279,20 @@ func TestHostileMetadataIsSentAsItCame(t *testing.T) {
 		t.Error("the body is escaped as Go does it")
 	}
 }
+
+// Of a booking its event type's webhook hears; what is of no booking is told to each
+// address once, however many webhooks it has.
+func TestWebhooksOfEventTypes(t *testing.T) {
+	w := newWorld(t, calsim.SelfHosted2025)
+	var hooks []calsim.Webhook
+	for _, et := range []int{plain, plain + 1, plain + 2} {
+		hooks = append(hooks, calsim.Webhook{URL: w.url, Secret: secret, EventType: et, Triggers: []string{"BOOKING_CREATED", "PING"}})
+	}
+	w.SetWebhooks(hooks...)
+	w.book(t, plain)
+	w.Ping()
+	w.OutOfOffice() // nobody asked for it
+	if got, want := triggers(t, w.take()), []string{"BOOKING_CREATED", "PING"}; !slices.Equal(got, want) {
+		t.Errorf("sent %v, want %v", got, want)
+	}
+}

@@ -78,6 +78,9 @@ func (s *Sim) routes() http.Handler {
 	s.webhookRoutes(mux, "/v2/webhooks")
 
 	mux.Handle("GET /static/", http.FileServerFS(files))
+	mux.HandleFunc("GET /embed/embed.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, files, "static/embed.js")
+	})
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	return http.NewCrossOriginProtection().Handler(mux)
 }
