@@ -98,8 +98,17 @@ type Act struct {
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
 	Actor   string    `json:"actor"`
-	Action  string    `json:"action"` // such as "failure.dismiss"
+	Action  string    `json:"action"` // one of Actions
 	Site    string    `json:"site,omitempty"`
 	Subject string    `json:"subject,omitempty"` // the ID of what it was done to
 	Detail  string    `json:"detail,omitempty"`  // before and after, in plain words
+}
+
+// Actions are the names of all acts. They are stable: they are stored and shown in JSON.
+var Actions = []string{
+	"audit.export", "failure.ask", "failure.attach", "failure.dismiss", "failure.undo", "failure.verify",
+	"invitation.make", "invitation.revoke", "key.create", "key.revoke", "lead.calls", "lead.calls.undo",
+	"lead.export", "lead.stage", "lead.stage.undo", "note.add", "note.delete", "passkey.add", "passkey.refused",
+	"passkey.remove", "reset.make", "session.end", "session.leave", "session.open", "session.refused",
+	"sweep.start", "user.access", "user.add", "user.password", "user.remove", "user.zone",
 }

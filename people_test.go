@@ -2,7 +2,11 @@ package handoff
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -81,5 +85,34 @@ func TestWhatCanBeGranted(t *testing.T) {
 		if err := CheckPerson(c.name, c.email); (err == nil) != c.ok {
 			t.Errorf("%q, %q: %v", c.name, c.email, err)
 		}
+	}
+}
+
+// Every act that the program writes has a name of the list, and there are no others: who
+// filters by another name is refused.
+func TestActionsAreAll(t *testing.T) {
+	written := regexp.MustCompile(`(?:Action: |\bact\w+ += |aboutCalls\([^"\n]*)"([a-z.]+)"`)
+	found := map[string]bool{}
+	for _, r := range []Remedy{Attach, Dismiss, Verify, AskCal} {
+		found["failure."+string(r)] = true
+	}
+	err := fs.WalkDir(os.DirFS("internal"), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile("internal/" + path)
+		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
+			found[m[1]] = true
+		}
+		return err
+	})
+	delete(found, "failure.") // and what follows are the remedies
+	var names []string
+	for name := range found {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if err != nil || !slices.Equal(names, Actions) {
+		t.Errorf("written are %v, listed are %v (%v)", names, Actions, err)
 	}
 }

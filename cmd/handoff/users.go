@@ -353,6 +353,9 @@ type auditCmd struct {
 // Run prints all acts, the newest first, without holding more than some of them.
 func (c auditCmd) Run(e *environment) error {
 	f := store.AuditFilter{Actor: c.Actor, Action: c.Action, Subject: c.Subject, Limit: 1000}
+	if c.Action != "" && !slices.Contains(handoff.Actions, c.Action) {
+		return usage("there is no action %q; there are: %s", c.Action, strings.Join(handoff.Actions, ", "))
+	}
 	var err error
 	if f.Since, err = readDay("--since", c.Since); err != nil {
 		return err

@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 		Source: func(r *http.Request) string { return r.Header.Get("X-Test-Source") },
 		Sites: []api.Site{
 			{ID: "acme", Name: "Acme", Asks: true, Reader: b.readAgain, URL: "https://acme.example", TimeZone: london, Swept: true, Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline(), EventTypes: []int64{7}}},
-			{ID: "north", Name: "North", URL: "https://north.example", Rules: handoff.Rules{Pipeline: handoff.DefaultPipeline()}},
+			{ID: "north", Name: "North", URL: "https://north.example", Rules: handoff.Rules{Pipeline: northern()}},
 		},
 	})
 	b.must(err)
@@ -69,6 +69,13 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(server.Close)
 	b.url = server.URL + api.Base
 	return b
+}
+
+// northern has a stage that no other site has.
+func northern() handoff.Pipeline {
+	p := handoff.DefaultPipeline()
+	p.Stages = append(slices.Clone(p.Stages), "ringing")
+	return p
 }
 
 func (b *bench) now() time.Time {
@@ -323,11 +330,12 @@ func TestLeads(t *testing.T) {
 	b := filled(t)
 	c := b.client("", handoff.LeadsRead)
 	for path, want := range map[string][]string{
-		"/leads":              {"Nora", "Omar", "Dana"},
-		"/leads?site=acme":    {"Omar", "Dana"},
-		"/leads?stage=booked": {"Dana"},
-		"/leads?stage=won":    {},
-		"/leads?search=oma":   {"Omar"},
+		"/leads":               {"Nora", "Omar", "Dana"},
+		"/leads?site=acme":     {"Omar", "Dana"},
+		"/leads?stage=booked":  {"Dana"},
+		"/leads?stage=won":     {},
+		"/leads?stage=ringing": {}, // of one site
+		"/leads?search=oma":    {"Omar"},
 		"/leads?source=spring&service=boiler&site=north":    {"Nora"},
 		"/leads?service=leak":                               {},
 		"/leads?from=2026-11-28T09:01:02Z&site=acme":        {"Omar"},
@@ -390,7 +398,7 @@ func TestFailures(t *testing.T) {
 		"/failures?site=north":           {"no_reference"},
 		"/failures?kind=delivery":        {"signature_wrong"},
 		"/failures?reason=no_reference":  {"no_reference", "no_reference"},
-		"/failures?reason=none_such":     nil,
+		"/failures?reason=not_json":      nil,
 		"/failures?state=open&kind=site": {"sweep_failing"},
 		"/failures?limit=2&site=acme":    {"sweep_failing", "no_reference"},
 	} {
@@ -645,8 +653,20 @@ func TestProblems(t *testing.T) {
 		"/failures?kind=other":   "delivery, event, site",
 		"/sites?x=1":             "there are: none",
 		"/leads?a=1&b=2":         `"parameter":"b"`,
+		// A typing error never gives an empty list.
+		"/leads?stage=nope":              `"parameter":"stage"`,
+		"/leads?stage=Booked":            "it is one of: ",
+		"/leads?stage=ringing&site=acme": `"parameter":"stage"`, // another site's
+		"/failures?reason=none_such":     "signature_missing, ",
+		"/failures?reason=":              `"parameter":"reason"`,
+		"/audit?action=nope":             "lead.stage, ",
+		"/audit?action=lead":             `"parameter":"action"`,
 	} {
 		c.get(path).problem(400, "invalid-parameter", says)
+	}
+	acme := b.client("acme", handoff.LeadsRead)
+	if a := acme.get("/leads?stage=ringing").problem(400, "invalid-parameter", "it is one of: new, contacted, "); strings.Contains(a.body, "ringing") {
+		t.Errorf("a stage of a site that the key does not see: %s", a.body)
 	}
 	for _, path := range []string{"", "/", "/nothing", "/leads/", "/leads/lead_1", "/leads/LEAD_01jdb7z5q4x3s8m2k9v6t1n0rc", "/leads/lead_01jdb7z5q4x3s8m2k9v6t1n0rc", "/failures/fail_01jdb7z5q4x3s8m2k9v6t1n0rc", "/sites/nowhere", "/problems/not-found"} {
 		c.get(path).problem(404, "not-found")

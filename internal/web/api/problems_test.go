@@ -39,3 +39,26 @@ func TestPageIsWhole(t *testing.T) {
 		t.Errorf("the page has %v, and there are %v", got, scopes)
 	}
 }
+
+// The document names each reason and each act that there is: a filter by another one is
+// refused.
+func TestDocumentNamesWhatThereIs(t *testing.T) {
+	var reasons []string
+	for _, r := range handoff.ReasonTexts {
+		reasons = append(reasons, string(r.Reason))
+	}
+	_, operations, err := readDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []struct {
+		operation, parameter string
+		want                 []string
+	}{{"listFailures", "reason", reasons}, {"listAudit", "action", handoff.Actions}} {
+		o := operations[slices.IndexFunc(operations, func(o operation) bool { return o.ID == r.operation })]
+		p := o.Parameters[slices.IndexFunc(o.Parameters, func(p parameter) bool { return p.Name == r.parameter })]
+		if got, want := slices.Sorted(slices.Values(p.Schema.Enum)), slices.Sorted(slices.Values(r.want)); !slices.Equal(got, want) {
+			t.Errorf("%s: the document has %v, and there are %v", r.parameter, got, want)
+		}
+	}
+}

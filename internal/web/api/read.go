@@ -18,6 +18,9 @@ func (a *API) listLeads(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := a.checkStage(c); err != nil {
+		return answer{}, err
+	}
 	f := store.LeadFilter{
 		Sites: sites, Stage: handoff.Stage(c.given["stage"]), Service: c.given["service"], Source: c.given["source"],
 		From: c.time("from"), To: c.time("to"), Search: c.given["search"], Limit: c.number("limit") + 1,
@@ -44,6 +47,27 @@ func (a *API) listLeads(c *call) (answer, error) {
 	return paged(c, found, viewSummary, func(l store.LeadSummary) []string {
 		return []string{l.CreatedAt.UTC().Format(cursorTime), string(l.ID)}
 	}), nil
+}
+
+// checkStage refuses a stage that none of the call's sites has: who mistypes one would
+// believe that no lead is in it.
+func (a *API) checkStage(c *call) error {
+	sites, err := a.sites(c)
+	if err != nil || c.given["stage"] == "" {
+		return err
+	}
+	var there []handoff.Stage
+	for _, s := range sites {
+		for _, stage := range s.Pipeline.Stages {
+			if !slices.Contains(there, stage) {
+				there = append(there, stage)
+			}
+		}
+	}
+	if slices.Contains(there, handoff.Stage(c.given["stage"])) {
+		return nil
+	}
+	return invalid{errParameter, []fault{{Parameter: "stage", Detail: "it is one of: " + stageNames(there)}}}
 }
 
 // lead reads the lead that a call names. The error is ErrNotFound also for one of a site
