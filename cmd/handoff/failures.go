@@ -117,9 +117,7 @@ func (c failuresShowCmd) Run(e *environment) error {
 	for _, s := range v.Suggestions {
 		fmt.Fprintf(e.out, "  It may belong to %s: %s.\n", s.Lead, strings.Join(s.Reasons, ", "))
 	}
-	for _, r := range f.Received {
-		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
-	}
+	printReceived(e.out, v.Received)
 	return nil
 }
 

@@ -97,9 +97,7 @@ func (c leadsFactsCmd) one(e *environment, db *store.DB, d store.LeadDetail) err
 	if why := f.WhyNoBody(); why != "" {
 		fmt.Fprintf(e.out, "\n%s\n", why)
 	}
-	for _, r := range v.Received {
-		fmt.Fprintf(e.out, "\n%s  %s  %s\n%q\n", when(r.At), oneLine(r.Trigger), oneLine(r.ContentType), r.Body)
-	}
+	printReceived(e.out, v.Received)
 	return nil
 }
 
