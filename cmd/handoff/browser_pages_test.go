@@ -135,7 +135,8 @@ func everyPage(t *testing.T, h *house) []look {
 			b.fill("#name", "Website reports")
 			b.press(`input[value="leads:read"]`)
 			b.press(".make button")
-			b.until(`document.querySelector(".token")?.textContent.startsWith("hk_")`)
+			b.until(`document.querySelector(".token")?.value.startsWith("hk_")`)
+			b.copies("token")
 		}},
 		{name: "desk-lead", address: "/desk/leads/" + string(worked.ID)},
 		{name: "desk-lead-wanted", address: "/desk/leads/" + string(wanted.ID)},
@@ -157,12 +158,21 @@ func everyPage(t *testing.T, h *house) []look {
 		{name: "desk-link", address: "/desk/people", do: func(b *tab) {
 			b.fill("#email", "rosa@brightwater.example")
 			b.press("form[action='/desk/people/invite'] .main-button")
-			b.until(`document.getElementById("link")`)
+			b.until(`document.getElementById("link")?.value.includes("/desk/invitations/")`)
+			b.copies("link")
 		}},
 		{name: "desk-invitation", address: "/desk/invitations/" + invitation},
 		{name: "desk-audit", address: "/desk/audit"},
 		{name: "desk-statement", address: "/desk/statements/" + h.siteID + "/" + h.swept(t)},
 	}
+}
+
+// copies presses the Copy of a field, which is selected then: where the browser lets no
+// page write into the clipboard, that is said.
+func (b *tab) copies(id string) {
+	b.press(`[data-copy="` + id + `"]`)
+	b.until(`document.getElementById("said").textContent.includes("opied")`)
+	b.until(`document.getElementById("` + id + `").selectionEnd === document.getElementById("` + id + `").value.length`)
 }
 
 // yesterday sends a form of the day before, with which nobody booked.

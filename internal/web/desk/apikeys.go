@@ -61,7 +61,7 @@ func (d *Desk) apiKeysPage(w http.ResponseWriter, r *http.Request, status int, p
 	if page.frame, err = d.frame(r.Context(), r, "api-keys", "Keys of the API"); err != nil {
 		return err
 	}
-	page.Live = false // what is shown once must not be replaced
+	page.Live, page.Copies = false, page.Token != "" // what is shown once must not be replaced
 	if page.Problem != "" {
 		page.Title = "Error: " + page.Title
 	}

@@ -11,7 +11,7 @@ import (
 	"handoff/internal/store"
 )
 
-var shownToken = regexp.MustCompile(`<code class="token">(hk_[0-9a-z_]+)</code>`)
+var shownToken = regexp.MustCompile(`<textarea id="token"[^>]* readonly [^>]*>(hk_[0-9a-z_]+)</textarea>`)
 
 // An owner makes keys, sees each token once, and revokes them; nobody else does.
 func TestAPIKeys(t *testing.T) {
@@ -22,9 +22,10 @@ func TestAPIKeys(t *testing.T) {
 	form := url.Values{"name": {"reports <b>"}, "scope": {"leads:read", "sites:read"}, "site": {"northside"}, "days": {"90"}}
 	p := v.do("POST", "/desk/api-keys", form)
 	token := shownToken.FindStringSubmatch(p.body)
-	if p.status != 201 || token == nil || p.header.Get("Cache-Control") != "no-store" || strings.Contains(p.body, "desk.js") {
+	if p.status != 201 || token == nil || p.header.Get("Cache-Control") != "no-store" || strings.Contains(p.body, "data-live") {
 		t.Fatalf("%d %v %s", p.status, p.header, p.body)
 	}
+	contains(t, p.body, `data-copy="token"`, `id="said"`, "/desk/assets/desk.") // which has what Copy does
 	k, err := b.db.KeyOf(t.Context(), token[1])
 	b.must(err)
 	if k.Name != "reports <b>" || len(k.Scopes) != 2 || len(k.Sites) != 1 || k.Sites[0] != "northside" || k.CreatedBy != email || k.ExpiresAt.Sub(k.CreatedAt).Round(time.Hour) != 90*24*time.Hour {

@@ -309,7 +309,7 @@ func (d *Desk) showLink(w http.ResponseWriter, r *http.Request, page linkPage, t
 	if page.frame, err = d.frame(r.Context(), r, "people", title); err != nil {
 		return err
 	}
-	page.Live = false // it could not be fetched again
+	page.Live, page.Copies = false, true // it could not be fetched again
 	return d.render(w, http.StatusOK, "link", page)
 }
 

@@ -174,7 +174,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-var shownLink = regexp.MustCompile(`id="link"[^>]* value="([^"]*)"`)
+var shownLink = regexp.MustCompile(`<textarea id="link" readonly[^>]*>([^<]*)</textarea><button type="button" data-copy="link"`)
 
 // link is the path of the link on a page that shows one.
 func (b *bench) link(page string) string {

@@ -32,6 +32,7 @@ type frame struct {
 	Section  string // of the navigation, such as "leads"; empty: none
 	Failures int    // open ones of all sites that are seen
 	Live     bool   // desk.js keeps the page fresh
+	Copies   bool   // there is something to copy: desk.js is on the page, also if it is not Live
 	Keys     bool   // passkeys.js is on the page
 	Clock    string // in which zone times are, in words
 
