@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -169,13 +170,13 @@ func (c *Config) reminders(sc *SiteConfig, site *web.Site, server *notify.Server
 	if r.Quiet, err = quiet(sc.Reminders.Quiet); err != nil {
 		return nil, err
 	}
-	from := sc.Reminders.From
-	if from == "" {
-		from = site.Content.Email
-	}
+	from := sc.Reminders.sender(site.Content)
 	r.Write = func(one store.Reminder) (notify.Mail, error) { return letter(site.Content, keys, from, one) }
 	return r, nil
 }
+
+// sender is the address that reminders come from.
+func (r *RemindersConfig) sender(site *content.Site) string { return cmp.Or(r.From, site.Email) }
 
 // letter writes a reminder.
 func letter(site *content.Site, keys handoff.Keys, from string, one store.Reminder) (notify.Mail, error) {

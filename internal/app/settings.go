@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"handoff"
+	"handoff/internal/content"
 	"handoff/internal/web"
 	"handoff/internal/web/desk"
 )
@@ -39,7 +40,7 @@ func (c *Config) settings(sc *SiteConfig, site *web.Site) []desk.SettingGroup {
 		{Title: "Cal.com", Settings: c.calcomSettings(sc)},
 		{Title: "Pipeline", Settings: pipelineSettings(site.Pipeline)},
 		{Title: "Bookings that need nobody", Settings: ignoreSettings(site.Ignore)},
-		{Title: "Reminders, and what the desk shows", Settings: reminderSettings(sc)},
+		{Title: "Reminders, and what the desk shows", Settings: reminderSettings(sc, site.Content)},
 		{Title: "Telling people", Settings: notifySettings(sc.Notify)},
 		{Title: "The install", Settings: c.installSettings()},
 	}
@@ -130,7 +131,7 @@ func ignoreSettings(rules []handoff.IgnoreRule) []desk.Setting {
 	return out
 }
 
-func reminderSettings(sc *SiteConfig) []desk.Setting {
+func reminderSettings(sc *SiteConfig, site *content.Site) []desk.Setting {
 	var waits []string
 	for _, w := range sc.Reminders.After {
 		waits = append(waits, spanWords(time.Duration(w))+" after the form")
@@ -138,7 +139,7 @@ func reminderSettings(sc *SiteConfig) []desk.Setting {
 	return []desk.Setting{
 		{Name: "Reminders", Values: waits},
 		{Name: "Quiet hours", Values: some(sc.Reminders.Quiet)},
-		{Name: "From", Values: some(sc.Reminders.From)},
+		{Name: "From", Values: []string{site.Name + " <" + sc.Reminders.sender(site) + ">"}},
 		{Name: "Who did not book needs a person", Values: []string{spanWords(sc.Desk.unbooked()) + " after the form"}},
 	}
 }

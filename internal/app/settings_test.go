@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"handoff/internal/content"
 	"handoff/internal/web"
 )
 
@@ -70,6 +71,18 @@ func TestSettingsShowNoSecret(t *testing.T) {
 	}
 	if c.file != path {
 		t.Errorf("the file is %s", c.file)
+	}
+}
+
+// Where reminders come from is said as they say it themselves, also where the site's own
+// address is what was not written down.
+func TestSettingsSayWhoReminds(t *testing.T) {
+	site := &content.Site{Name: "Acme", Email: "hello@acme.example"}
+	for given, want := range map[string]string{"": "Acme <hello@acme.example>", "desk@acme.example": "Acme <desk@acme.example>"} {
+		said := fmt.Sprint(reminderSettings(&SiteConfig{Reminders: RemindersConfig{From: given}}, site))
+		if !strings.Contains(said, "{From ["+want+"]") {
+			t.Errorf("%q: nothing says %s: %s", given, want, said)
+		}
 	}
 }
 
