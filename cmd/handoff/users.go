@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -56,7 +58,7 @@ type usersAddCmd struct {
 	configFlag
 	Email string   `arg:"" help:"E-mail address to sign in with."`
 	Name  string   `help:"Name to show. Default: the one they have, or the address."`
-	Role  string   `help:"What a new operator may do: owner, operator or viewer." default:"owner" enum:"owner,operator,viewer"`
+	Role  string   `help:"What a new operator may do: owner, operator or viewer. Default: owner." placeholder:"ROLE"`
 	Site  []string `help:"The only site a new operator sees; can be given more than once. Default: all." placeholder:"ID"`
 }
 
@@ -67,7 +69,8 @@ func (c usersAddCmd) Run(e *environment) error {
 	if err != nil || a.Address != c.Email {
 		return usage("%q is no e-mail address", c.Email)
 	}
-	if err := handoff.CheckGrant(handoff.Role(c.Role), c.Site); err != nil {
+	role := cmp.Or(handoff.Role(c.Role), handoff.RoleOwner)
+	if err := handoff.CheckGrant(role, c.Site); err != nil {
 		return usageError{err}
 	}
 	conf, db, email, err := userFlag{c.configFlag, c.Email}.open(e)
@@ -78,12 +81,24 @@ func (c usersAddCmd) Run(e *environment) error {
 	if err := checkSites(conf, c.Site); err != nil {
 		return err
 	}
+	_, err = db.User(e.ctx, email)
+	there := err == nil
+	if err != nil && !errors.Is(err, handoff.ErrNotFound) {
+		return err
+	}
+	if there && (c.Role != "" || c.Site != nil) { // an account's access is another act
+		return usage("there is an operator %s; for what they may do: handoff users role %s ROLE, and for the sites that they see: handoff users sites %s SITE", email, email, email)
+	}
 	password, err := readSecret(e, "Password (at least 12 characters): ", "give the password on standard input")
 	if err != nil {
 		return err
 	}
-	if err := app.AddUser(e.ctx, db, store.User{Email: email, Name: c.Name, Role: handoff.Role(c.Role), Sites: c.Site}, password); err != nil {
+	if err := app.AddUser(e.ctx, db, store.User{Email: email, Name: c.Name, Role: role, Sites: c.Site}, password); err != nil {
 		return err
+	}
+	if there {
+		fmt.Fprintf(e.out, "%s was there already, and can sign in at /desk/ with the new password. All sessions of before are ended.\n", email)
+		return nil
 	}
 	fmt.Fprintf(e.out, "%s can sign in at /desk/.\n", c.Email)
 	return nil
