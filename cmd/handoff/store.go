@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"handoff/internal/app"
 	"handoff/internal/store"
@@ -47,7 +49,7 @@ type storeCmd struct {
 type storeCopyCmd struct {
 	Config string `short:"c" help:"Configuration file whose store is copied." default:"handoff.yaml" env:"HANDOFF_CONFIG" type:"path"`
 	From   string `help:"Store to copy: sqlite:PATH or postgres://… Default: the configuration's." placeholder:"URL"`
-	To     string `help:"Store to copy into: none yet, or an empty one." required:"" placeholder:"URL"`
+	To     string `help:"Store to copy into, sqlite:PATH or postgres://…: none yet, or an empty one." required:"" placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
@@ -58,6 +60,12 @@ func (storeCopyCmd) Help() string {
 }
 
 func (c storeCopyCmd) Run(e *environment) error {
+	if c.From != "" && !namesStore(c.From) {
+		return noStore("--from")
+	}
+	if !namesStore(c.To) {
+		return noStore("--to")
+	}
 	from := c.From
 	if from == "" {
 		conf, err := app.Load(c.Config)
@@ -73,6 +81,19 @@ func (c storeCopyCmd) Run(e *environment) error {
 		}
 	}
 	return err
+}
+
+// namesStore reports whether an address names an engine. Any other text would be a file of
+// that name, which nobody meant who mistyped the address of a server.
+func namesStore(url string) bool {
+	return slices.ContainsFunc([]string{"sqlite:", "postgres://", "postgresql://"}, func(engine string) bool {
+		return strings.HasPrefix(url, engine) && url != engine
+	})
+}
+
+// noStore does not say what was given: a password may be in it.
+func noStore(flag string) error {
+	return usage("%s is no store: give sqlite:PATH or postgres://…", flag)
 }
 
 // print shows what comparing found. A difference is also the command's error.
