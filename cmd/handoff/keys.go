@@ -21,12 +21,15 @@ type keysCreateCmd struct {
 	configFlag
 	JSON  bool            `name:"json" help:"Print JSON."`
 	Name  string          `arg:"" help:"What the key is for, as the audit log shall have it. No two keys have one name."`
-	Scope []handoff.Scope `required:"" help:"What it may do, such as leads:read; several with commas. There are leads:read, leads:write, failures:read, failures:write, sites:read and audit:read."`
+	Scope []handoff.Scope `help:"What it may do, such as leads:read; several with commas, and one at least. There are leads:read, leads:write, failures:read, failures:write, sites:read and audit:read."`
 	Site  []string        `help:"The only sites that it sees; several with commas. Default: all."`
 	Days  int             `help:"It expires after so many days, 730 at most." default:"365"`
 }
 
 func (c keysCreateCmd) Run(e *environment) error {
+	if len(c.Scope) == 0 {
+		return usage("say with --scope what the key may do: %s; several with commas", strings.Join(handoff.ScopeNames(handoff.Scopes), ", "))
+	}
 	conf, err := app.Load(c.Config)
 	if err != nil {
 		return err
@@ -98,7 +101,7 @@ func (c keysRevokeCmd) Run(e *environment) error {
 	}
 	defer db.Close()
 	if err := db.RevokeKey(e.ctx, handoff.CommandLine, c.ID); err != nil {
-		return notFound(err, "key "+c.ID)
+		return notFound(err, "key "+oneLine(c.ID)+"; a key is revoked by its ID, which this shows: handoff keys list")
 	}
 	fmt.Fprintf(e.out, "%s opens nothing any more.\n", oneLine(c.ID))
 	return nil

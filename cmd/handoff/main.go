@@ -25,6 +25,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, time.Now)
 
 // run is the program as a function: 0 ok, 1 failed, 2 wrong usage. now is its clock.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() time.Time) int {
+	alone := len(args) == 0
+	if alone { // who types no command does not know them
+		args, stdout = []string{"--help"}, stderr
+	}
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("handoff"),
@@ -35,11 +39,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, now func() ti
 		fmt.Fprintln(stderr, "handoff:", err)
 		return 1
 	}
-	if len(args) > 0 && args[0] == "help" { // as many programs have it
+	if args[0] == "help" { // as many programs have it
 		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := parser.Parse(args)
 	switch {
+	case exited >= 0 && alone:
+		return 2
 	case exited >= 0: // --help
 		return exited
 	case err != nil:

@@ -197,6 +197,9 @@ func abs(dir, path string) string {
 // Load reads and checks a configuration file. Its errors name the line, or the
 // option and what to do.
 func Load(path string) (*Config, error) {
+	if path == "" {
+		return nil, fmt.Errorf("no configuration file is named: give it with -c, or as HANDOFF_CONFIG, which must not be empty: %w", handoff.ErrInvalid)
+	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s; write one with: handoff init DIR: %w", path, handoff.ErrInvalid)
