@@ -85,6 +85,7 @@ type connection struct {
 	Name   string
 	State  badge
 	What   []string
+	AtOnce string // the command that looks at once; empty: there is none
 	Alarms []alarm
 }
 
@@ -170,10 +171,11 @@ func (d *Desk) connections(s Site, v store.SiteView) ([]connection, []alarm) {
 	tells.Alarms = d.alarms(s, &open, handoff.TellingFailing)
 
 	if looked := v.Signs[store.SignCalendars]; looked.IsZero() {
-		calendars.State, calendars.What = badge{"Not looked at yet", "new"}, []string{"The server looks two minutes after its start, and then each day. At once: handoff check."}
+		calendars.State, calendars.What = badge{"Not looked at yet", "new"}, []string{"The server looks two minutes after its start, and then each day."}
 	} else {
-		calendars.State, calendars.What = badge{"Well", "good"}, []string{"Looked at last " + at(looked) + "; the server looks each day. At once: handoff check."}
+		calendars.State, calendars.What = badge{"Well", "good"}, []string{"Looked at last " + at(looked) + "; the server looks each day."}
 	}
+	calendars.AtOnce = "handoff check"
 	switch {
 	case !s.Mails:
 		mail.State, mail.What = badge{"None", "plain"}, []string{"No mail server is configured: no reminder is sent, and nobody is told by mail."}

@@ -48,7 +48,7 @@ func TestSecretsAndSettingsAreForOwners(t *testing.T) {
 	b.db.Sign("brightwater", "secret/4e5f6a7b", b.clock.now())
 	b.must(b.db.KeepTallies(t.Context()))
 	page := b.signedIn().page("/desk/sites/brightwater")
-	contains(t, page, "<code>0a1b2c3d</code>", "Current", "Former, still accepted", "Former, only recognised", "not yet", "/etc/handoff.yaml", "Further hosts", "Headers to paste", "frame-src https://app.cal.com")
+	contains(t, page, "<p>At once: <code>handoff check</code></p>", "<code>0a1b2c3d</code>", "Current", "Former, still accepted", "Former, only recognised", "not yet", "/etc/handoff.yaml", "Further hosts", "Headers to paste", "frame-src https://app.cal.com")
 	former := page[strings.Index(page, "4e5f6a7b"):]
 	contains(t, former[:strings.Index(former, "</tr>")], "today")
 	for _, role := range []handoff.Role{handoff.RoleOperator, handoff.RoleViewer} {
