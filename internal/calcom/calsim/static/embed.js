@@ -1,6 +1,7 @@
 // Cal.com serves here what a site loads to frame its calendars. The stand-in has none
-// to load, since our sites bring their own; it names what its frames say and
-// hear (static/book.js), so that who asks whether the protocol is still spoken gets an answer.
+// to load, since our sites bring their own; it only names the words of Cal.com's frame
+// protocol, so that who asks whether it is still spoken gets an answer. Its own frames
+// (static/book.js) speak all of them but linkFailed, since none of them fails.
 "use strict";
 window.calStandIn = {
   hears: ["__iframeReady", "__dimensionChanged", "linkReady", "linkFailed"],
