@@ -111,4 +111,5 @@ var Actions = []string{
 	"lead.export", "lead.stage", "lead.stage.undo", "note.add", "note.delete", "passkey.add", "passkey.refused",
 	"passkey.remove", "reset.make", "session.end", "session.leave", "session.open", "session.refused",
 	"sweep.start", "user.access", "user.add", "user.password", "user.remove", "user.zone",
+	"view.delete", "view.save",
 }

@@ -91,7 +91,7 @@ func TestWhatCanBeGranted(t *testing.T) {
 // Every act that the program writes has a name of the list, and there are no others: who
 // filters by another name is refused.
 func TestActionsAreAll(t *testing.T) {
-	written := regexp.MustCompile(`(?:Action: |\bact\w+ += |aboutCalls\([^"\n]*)"([a-z.]+)"`)
+	written := regexp.MustCompile(`(?:Action: |\bact\w+ += |aboutCalls\([^"\n]*|\.act\()"([a-z.]+)"`)
 	found := map[string]bool{}
 	for _, r := range []Remedy{Attach, Dismiss, Verify, AskCal} {
 		found["failure."+string(r)] = true
