@@ -164,7 +164,14 @@ func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentT
 	if err != nil {
 		return err
 	}
-	if err := d.Store.Note(r.Context(), actorOf(r), handoff.Act{Action: "audit.export", Detail: ext}); err != nil {
+	by, read := actorOf(r), []handoff.Act{{Action: "audit.export", Detail: ext}}
+	if by.Sites != nil { // then it is an act of each, so that who reads those of a site finds it there
+		read = nil
+	}
+	for _, site := range by.Sites {
+		read = append(read, handoff.Act{Action: "audit.export", Site: site, Detail: ext})
+	}
+	if err := d.Store.Note(r.Context(), by, read...); err != nil {
 		return err
 	}
 	f.Limit, f.Before = exportPage, ""

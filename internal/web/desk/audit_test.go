@@ -115,6 +115,10 @@ func TestAuditIsOfTheSitesSeen(t *testing.T) {
 	if acts, err := b.db.Audit(t.Context(), store.AuditFilter{Action: "audit.export"}); err != nil || len(acts) != 8 {
 		t.Errorf("%d exports in the log, %v", len(acts), err)
 	}
+	found, err := b.db.Audit(t.Context(), store.AuditFilter{Sites: []string{"brightwater"}, Action: "audit.export"})
+	if err != nil || len(found) != 2 { // as table and as lines, by who sees that site alone
+		t.Errorf("who reads the acts of a site finds that others took them away: %+v, %v", found, err)
+	}
 }
 
 // A spreadsheet runs nothing of what visitors wrote, also one that takes a semicolon for
