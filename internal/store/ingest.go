@@ -225,10 +225,15 @@ func (db *DB) settleProved(ctx context.Context, tx *txn, batch []*verified) erro
 	for _, key := range slices.SortedFunc(maps.Keys(subjects), compareSiteKeys) {
 		rows = append(rows, []any{key.site, key.key})
 	}
+	return proved(ctx, tx, rows, db.now())
+}
+
+// proved settles the failures of subjects of sites that proved nothing until now.
+func proved(ctx context.Context, tx *txn, subjects [][]any, at time.Time) error {
 	return many(ctx, tx, `
 		UPDATE failures SET settled_at = $1, settled_by = $2
 		WHERE settled_at IS NULL AND NOT verified AND (site, subject) IN?`,
-		[]any{stamp{db.now()}, "the same body came with a right signature"}, rows, nil)
+		[]any{stamp{at}, "the same body came with a right signature"}, subjects, nil)
 }
 
 // subject is what a failure about a delivery is about.

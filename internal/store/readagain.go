@@ -50,8 +50,8 @@ func (db *DB) ReadAgain(ctx context.Context, by handoff.Actor, site string, id h
 		var unread *Unread
 		if errors.As(err, &unread) && !h.signed {
 			v = &verified{Delivery: d, packed: compress(d.Body), reason: unread.Reason, detail: unread.Detail}
-			waits = unread.Reason
-			return db.provedAgain(ctx, tx, by, h, v)
+			waits, err = db.provedAgain(ctx, tx, by, h, v)
+			return err
 		}
 		if err != nil {
 			return err
@@ -107,15 +107,21 @@ func (db *DB) ReadAllAgain(ctx context.Context, by handoff.Actor, site string, r
 	return done, left, nil
 }
 
-// provedAgain keeps that what proved nothing is signed, and why it cannot be read.
-func (db *DB) provedAgain(ctx context.Context, tx *txn, by handoff.Actor, h settling, v *verified) error {
+// provedAgain keeps that what proved nothing is signed, and why it cannot be read, or that it
+// is a replay of what was, which is why it waits now.
+func (db *DB) provedAgain(ctx context.Context, tx *txn, by handoff.Actor, h settling, v *verified) (waits handoff.Reason, err error) {
 	batch := []*verified{v}
-	for _, step := range []func(context.Context, *txn, []*verified) error{db.countVerified, db.settleProved, db.failVerified} {
-		if err := step(ctx, tx, batch); err != nil {
-			return err
-		}
+	if err := db.countVerified(ctx, tx, batch); err != nil {
+		return "", err
 	}
-	return db.audit(ctx, tx, by, handoff.Act{Action: "failure.verify", Site: v.Site, Subject: string(h.id), Detail: "signed, and waits now for " + string(v.reason)})
+	if err := proved(ctx, tx, [][]any{{v.Site, v.subject()}}, db.now()); err != nil { // also where the same came with a right signature before
+		return "", err
+	}
+	if err := db.failVerified(ctx, tx, batch); err != nil {
+		return "", err
+	}
+	waits = v.failure()
+	return waits, db.audit(ctx, tx, by, handoff.Act{Action: "failure.verify", Site: v.Site, Subject: string(h.id), Detail: "signed, and waits now for " + string(waits)})
 }
 
 // sealedDelivery reads the delivery of a failure as it came.

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,5 +129,42 @@ func TestReadAgainSignedAndUnreadable(t *testing.T) {
 	}
 	if again := one(handoff.UnknownTrigger, true); again.ID != after.ID || again.Deliveries != 1 {
 		t.Errorf("once more: %+v", again)
+	}
+}
+
+// The same bytes that came with a right signature before are read again as well: what waited
+// for its signature waits for it no more, and the page is told for what it waits now.
+func TestReadAgainSignedBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		later time.Duration
+		want  handoff.Reason
+	}{
+		"at once":    {time.Minute, handoff.UnknownTrigger},
+		"days later": {handoff.ReplayAfter + time.Hour, handoff.Replayed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInstall(t)
+			const turned = "whsec_that_only_calcom_has"
+			body := []byte(`{"triggerEvent":"BOOKING_OF_THE_FUTURE","createdAt":"2026-11-23T08:59:59.000Z","payload":{}}`)
+			if got := in.deliver("brightwater", body, sign(secret, body)); got != 422 {
+				t.Fatal(got)
+			}
+			in.now = in.now.Add(c.later)
+			if got := in.deliver("brightwater", body, sign(turned, body)); got != 401 {
+				t.Fatal(got)
+			}
+			list, err := in.db.Failures(t.Context(), store.FailureFilter{Reason: handoff.SignatureWrong})
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			in.newSecret = turned
+			read := in.sites[0].Reader(in.keys, func() time.Time { return in.now })
+			if waits, err := in.db.ReadAgain(t.Context(), ann, "brightwater", list[0].ID, read); err != nil || waits != c.want {
+				t.Errorf("%q, %v", waits, err)
+			}
+			if open := in.failures(); slices.Contains(open, string(handoff.SignatureWrong)) || !slices.Contains(open, string(c.want)) {
+				t.Errorf("there waits %v", open)
+			}
+		})
 	}
 }
