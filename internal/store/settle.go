@@ -307,21 +307,24 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 }
 
 // reopen lets the failures of a resolution wait again, and returns them, those that somebody
-// chose before those that were settled with their chain.
+// chose before those that were settled with their chain. Of the same about one booking, of
+// which an earlier one was settled with its chain, the last waits.
 func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (of []settling, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE site = $1 AND resolution = $2 ORDER BY remedy DESC, id`, site, id)
+	const its = `site = $1 AND resolution = $2`
+	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE `+its+` ORDER BY remedy DESC, id`, site, id)
 	of, err = collect(rows, err, func(r *sql.Rows) (h settling, err error) { return h, r.Scan(&h.id, &h.key.UID, &h.key.Seat) })
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `
-		UPDATE failures SET settled_at = NULL, settled_by = '', resolution = '', remedy = '' WHERE site = $1 AND resolution = $2
+		UPDATE failures SET settled_at = NULL, settled_by = '', resolution = '', remedy = '' WHERE `+its+`
+			AND id IN (SELECT max(id) FROM failures WHERE `+its+` GROUP BY subject, reason)
 			AND NOT EXISTS (SELECT 1 FROM failures again WHERE again.site = failures.site AND again.subject = failures.subject
 				AND again.reason = failures.reason AND again.settled_at IS NULL)`, site, id); err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
 	// Of the rest nothing is left that could be taken back once more.
-	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '', resolution = '', settled_by = 'taken back; the same came again and waits' WHERE site = $1 AND resolution = $2`, site, id)
+	_, err = tx.ExecContext(ctx, `UPDATE failures SET remedy = '', resolution = '', settled_by = 'taken back; the same came again and waits' WHERE `+its, site, id)
 	return of, err
 }
 

@@ -159,6 +159,31 @@ func TestDismissingAChain(t *testing.T) {
 		if got := open(); strings.Contains(got, "g3") {
 			t.Errorf("said of it itself, and there waits %q", got)
 		}
+
+		// An entry of a booking can be settled with its chain, and a later one of the same
+		// booking by itself. Where both come to go back with one resolution, one of them waits.
+		follow("k1", "", carry(handoff.Submission{ID: "sub_gone"}))
+		follow("k2", "k1", carry(handoff.Submission{ID: "sub_gone"}))
+		earlier := id("k2")
+		whole, err := h.Dismiss(ctx, ann, site, []handoff.FailureID{id("k1")}, "")
+		h.must(err)
+		h.work()
+		h.keep(h.event("evt_k2_again", "k2", handoff.Cancelled, lead.ID), "k2_again")
+		h.work()
+		later := id("k2")
+		own, err := h.Dismiss(ctx, ann, site, []handoff.FailureID{later}, "")
+		h.must(err)
+		h.work()
+		if later == earlier {
+			t.Fatal("of a booking that carries a lead's reference by now no other entry waits")
+		}
+		for _, r := range []store.Resolution{whole, own} {
+			h.must(h.Undo(ctx, ann, site, r.ID))
+			h.work()
+		}
+		if got := open(); strings.Count(got, "k1 submission_unknown") != 1 || strings.Count(got, "k2 submission_unknown") != 1 {
+			t.Errorf("with both taken back there waits %q", got)
+		}
 	})
 }
 
