@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -189,6 +190,29 @@ func (db *DB) planOf(ctx context.Context, query string, args []any) (string, err
 		return line, r.Scan(&id, &parent, &unused, &line)
 	})
 	return strings.Join(lines, "\n"), err
+}
+
+// PreparedPlans are how SQLite runs the statements that it has prepared so far and that
+// mention a text, by the statements.
+func (db *DB) PreparedPlans(ctx context.Context, mentions string) (map[string]string, error) {
+	db.statements.mu.Lock()
+	defer db.statements.mu.Unlock()
+	plans := map[string]string{}
+	for query := range db.statements.ready {
+		if !strings.Contains(query, mentions) {
+			continue
+		}
+		var args []any
+		for strings.Contains(query, "$"+strconv.Itoa(len(args)+1)) {
+			args = append(args, "")
+		}
+		plan, err := db.planOf(ctx, query, args)
+		if err != nil {
+			return nil, err
+		}
+		plans[query] = plan
+	}
+	return plans, nil
 }
 
 // LookAtFew lowers how many leads a list looks at one by one, until the test ends.

@@ -97,12 +97,42 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 			return err
 		}
 	}
+	var of map[string]handoff.ResolutionID // by decision
 	for w := range open {
-		if err := settleWith(ctx, tx, w, settledBy[w.subject], at); err != nil {
+		by := settledBy[w.subject]
+		if by.decision != "" {
+			if of == nil {
+				if of, err = deciding(ctx, tx, site, uids); err != nil {
+					return err
+				}
+			}
+			by.resolution = of[by.decision]
+		}
+		if err := settleWith(ctx, tx, w, by, at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deciding finds the resolutions of decisions about bookings, by those: by way of what they
+// settled, since a site can have many resolutions.
+func deciding(ctx context.Context, tx *txn, site string, uids []string) (map[string]handoff.ResolutionID, error) {
+	of := map[string]handoff.ResolutionID{}
+	err := many(ctx, tx, `
+		SELECT r.decision, r.id FROM failures f CROSS JOIN resolutions r
+		WHERE f.site = $1 AND f.uid <> '' AND f.resolution <> '' AND r.site = $1 AND r.id = f.resolution AND r.decision <> '' AND f.uid IN?`, // SQLite keeps this order
+		[]any{site}, singles(uids), func(r *sql.Rows) error {
+			var decision string
+			var id handoff.ResolutionID
+			err := r.Scan(&decision, &id)
+			of[decision] = id
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("resolutions: %w", err)
+	}
+	return of, nil
 }
 
 // A settler is what settles an open failure of a booking: a later fact, if it is the zero
@@ -110,17 +140,11 @@ func (db *DB) bookingFailures(ctx context.Context, tx *txn, site string, uids []
 type settler struct {
 	words      string
 	resolution handoff.ResolutionID // takes it back
-	decision   string               // of a resolution that is to be found by it
+	decision   string               // of the resolution that does, where that is to be found yet
 }
 
 // settleWith settles an open failure, which the resolution of its settler takes back too.
 func settleWith(ctx context.Context, tx *txn, w waiting, by settler, at time.Time) error {
-	if by.decision != "" {
-		err := tx.QueryRowContext(ctx, `SELECT id FROM resolutions WHERE site = $1 AND decision = $2`, w.site, by.decision).Scan(&by.resolution)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("resolution: %w", err)
-		}
-	}
 	if by.resolution != "" {
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO resolved (failure, resolution)

@@ -310,7 +310,7 @@ func (db *DB) Undo(ctx context.Context, by handoff.Actor, site string, id handof
 // chose before those that were settled with their chain. Of the same about one booking, of
 // which an earlier one was settled with its chain, the last waits.
 func (db *DB) reopen(ctx context.Context, tx *txn, site string, id handoff.ResolutionID) (of []settling, err error) {
-	const its = `site = $1 AND resolution = $2`
+	const its = `site = $1 AND resolution = $2 AND resolution <> ''` // the last part finds the index
 	rows, err := tx.QueryContext(ctx, `SELECT id, uid, seat FROM failures WHERE `+its+` ORDER BY remedy DESC, id`, site, id)
 	of, err = collect(rows, err, func(r *sql.Rows) (h settling, err error) { return h, r.Scan(&h.id, &h.key.UID, &h.key.Seat) })
 	if err != nil {

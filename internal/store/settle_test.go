@@ -514,6 +514,39 @@ func TestLaterEventOfAWaitingBooking(t *testing.T) {
 	})
 }
 
+// A site can have a hundred thousand entries, and as many that people settled: neither what
+// is settled with its chain, nor what is taken back, is found by reading all of them.
+func TestSettlingByIndexes(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, h *harness) {
+		if !strings.HasPrefix(h.url, "sqlite:") {
+			return // its plans follow from what is in the tables
+		}
+		lead := h.submit("f", "Dana").Lead
+		for range 2 { // a statement is prepared once it was used
+			h.keep(h.event("e1", "u1", handoff.Accepted, ""), "d1")
+			moved := h.event("e2", "u2", handoff.Accepted, "")
+			moved.Observation.Predecessor = "u1"
+			h.keep(moved, "d2")
+			h.work()
+			r, err := h.Attach(t.Context(), ann, site, h.waiting()[0].ID, lead, "")
+			h.must(err)
+			h.work()
+			h.must(h.Undo(t.Context(), ann, site, r.ID))
+			h.work()
+		}
+		plans, err := h.PreparedPlans(t.Context(), "resolution")
+		h.must(err)
+		if len(plans) < 8 {
+			t.Errorf("there are few: %v", plans)
+		}
+		for query, plan := range plans {
+			if strings.Contains(plan, "(site=?)") || strings.Contains(plan, "SCAN") {
+				t.Errorf("%s\n%s", query, plan)
+			}
+		}
+	})
+}
+
 // Two who settle one failure at once: one does, the other is told, nothing is doubled.
 func TestTwoSettleAtOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, h *harness) {
