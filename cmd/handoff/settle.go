@@ -241,7 +241,7 @@ func (c failuresAskCmd) Run(e *environment) error {
 	if c.ID != "" {
 		return c.do(e, db, c.ID, func(d store.FailureDetail) (string, error) {
 			if !conf.Asks(d.Site) {
-				return "", fmt.Errorf("site %s has no API of Cal.com that could be asked: name it under calcom in the configuration: %w", d.Site, handoff.ErrInvalid)
+				return "", asksNobody([]string{d.Site})
 			}
 			return "the server asks Cal.com about its booking; an answer that ties it to a lead settles it", db.AskAbout(e.ctx, handoff.CommandLine, d.Site, d.ID)
 		})
@@ -261,9 +261,21 @@ func (c failuresAskCmd) Run(e *environment) error {
 		}
 		done = append(done, view{site, n})
 	}
+	if len(done) == 0 {
+		return asksNobody(c.sites(conf))
+	}
 	return printList(e.out, c.JSON, done, "SITE\tBOOKINGS ASKED ABOUT", func(v view) string {
 		return fmt.Sprintf("%s\t%d", v.Site, v.Bookings)
 	}, func(v view) view { return v })
+}
+
+// asksNobody is the error of sites that have no API of Cal.com.
+func asksNobody(sites []string) error {
+	which := "no site has an"
+	if len(sites) == 1 {
+		which = "site " + sites[0] + " has no"
+	}
+	return fmt.Errorf("%s API of Cal.com that could be asked: name it under calcom in the configuration: %w", which, handoff.ErrInvalid)
 }
 
 type failuresVerifyCmd struct {

@@ -131,9 +131,10 @@ func (d *Desk) undoSettling(w http.ResponseWriter, r *http.Request) error {
 // saw.
 //
 //	303  done; to the list, which offers to undo it
+//	400  one settles itself once it is well
 //	404  one is not there
 //	409  one was settled before, or all of them; none is dismissed, and the page says which
-//	422  none was chosen, or it is not to be dismissed, and the page says so
+//	422  none was chosen, or too long a note was written, and the page says so
 func (d *Desk) dismissMany(w http.ResponseWriter, r *http.Request) error {
 	v, err := readForm(w, r)
 	if err != nil {
@@ -182,13 +183,14 @@ func (d *Desk) dismissChosen(r *http.Request, site string, reason handoff.Reason
 	return res, err
 }
 
-// settledMeanwhile says which of those that were chosen is settled, and by what.
+// settledMeanwhile says which of those that were chosen is settled, the first of them, and by
+// what.
 func (d *Desk) settledMeanwhile(r *http.Request, ids []string) string {
 	const nothing = "Nothing was dismissed: somebody, or a later fact, was before you."
 	for _, id := range ids[:min(len(ids), failuresPage)] {
 		f, err := d.Store.Failure(r.Context(), d.as(r).actor.Sites, handoff.FailureID(id))
 		if err == nil && f.SettledAt != nil {
-			return fmt.Sprintf("%s “%s” was settled meanwhile: %s. The others wait as they did.", nothing, failureTitle(f.FailureView), visible(f.SettledBy))
+			return fmt.Sprintf("%s “%s” was settled meanwhile: %s. What is shown here waits.", nothing, failureTitle(f.FailureView), visible(f.SettledBy))
 		}
 	}
 	return nothing

@@ -161,6 +161,10 @@ func TestDismissingMany(t *testing.T) {
 	}
 	contains(t, second.body, "Nothing was dismissed", "“Wrong signature” was settled meanwhile: dismissed by ", ": noise.", `value="a &lt;scan&gt;"`, `value="`+ids[2][1]+`" checked`)
 	lacks(t, second.body, ids[0][1], "data-live")
+	form["id"] = []string{ids[0][1], ids[1][1]}
+	both := v.post("/desk/failures/dismissed", form)
+	contains(t, both.body, "was settled meanwhile: dismissed by ")
+	lacks(t, both.body, "The others") // there are none
 	contains(t, page, `name="all"`)
 	narrow := v.page("/desk/failures?reason=no_reference&uid=stray")
 	contains(t, narrow, `name="id"`) // but not all of the reason, of which the list shows only one booking's
