@@ -48,7 +48,7 @@ const (
 // Text says it in words; empty for one that there is not.
 func (r Reply) Text() string {
 	return map[Reply]string{
-		ReplyHeard:   "It told what it knows of the booking. If this still waits, nothing in that leads to a lead.",
+		ReplyHeard:   "It told what it knows of the booking. If this still waits, nothing in that settles it.",
 		ReplyNone:    "It has no booking with this uid.",
 		ReplyFailed:  "It could not be asked, or its answer not be read. That is tried again by itself.",
 		ReplyGivenUp: "It could not be asked, or its answer not be read, too often. That is not tried again by itself.",

@@ -192,7 +192,8 @@ func (r *Runner) ask(ctx context.Context, id string, site Site) (done int, err e
 	return len(claimed), err
 }
 
-// askOne asks Cal.com about a booking, unless it was tied to a lead meanwhile.
+// askOne asks Cal.com about a booking, unless it was tied to a lead meanwhile and nothing
+// about it waits.
 func (r *Runner) askOne(ctx context.Context, w store.Work, site Site) error {
 	tied, err := r.Store.Tied(ctx, w.Site, w.Key)
 	if err != nil {

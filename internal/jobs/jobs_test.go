@@ -229,6 +229,39 @@ func TestAskingLeavesItsReply(t *testing.T) {
 	want(map[string]handoff.Reply{known.UID: handoff.ReplyHeard, "nothing-there": handoff.ReplyNone})
 }
 
+// Cal.com is also asked about what waits although its booking, or another seat of it, is tied
+// to a lead: somebody who asks is told what came of it.
+func TestAskingAboutWhatIsTied(t *testing.T) {
+	f := newOffice(t, calsim.SelfHosted2025, 0)
+	dana, ref := f.submit("dana")
+	_, rival := f.submit("omar")
+	b := f.book(survey, "dana", ref)
+	f.ask(b.UID)
+	f.want(dana, "booked", handoff.Accepted)
+	o := handoff.Observation{
+		ID: "e1", Site: site, Source: handoff.FromEvent, UID: b.UID, At: f.now(), Digest: "d", Status: handoff.Accepted,
+		Carried: []handoff.Carried{f.keys.Judge(site, nil, handoff.InAnswer, rival)},
+	}
+	if _, err := f.db.KeepEvent(t.Context(), handoff.Delivery{Site: site, Digest: "d", ReceivedAt: f.now()},
+		handoff.Event{ID: "e1", Site: site, CreatedAt: f.now(), Observation: &o}); err != nil {
+		t.Fatal(err)
+	}
+	f.work()
+	list, err := f.db.Failures(t.Context(), store.FailureFilter{UID: b.UID})
+	if err != nil || len(list) != 1 || list[0].Reason != handoff.OtherLead || !slices.Contains(list[0].Remedies(), handoff.AskCal) {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	f.pass(time.Minute)
+	asked := f.now()
+	if err := f.db.AskAbout(t.Context(), handoff.CommandLine, site, list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	f.work()
+	if d, err := f.db.Failure(t.Context(), nil, list[0].ID); err != nil || d.Asked == nil || !d.Asked.At.Equal(asked) || d.Asked.Reply != handoff.ReplyHeard {
+		t.Errorf("%+v, %v", d.Asked, err)
+	}
+}
+
 // Each seat of a seated event is its own lead's.
 func TestSeatsInAnswers(t *testing.T) {
 	f := newOffice(t, calsim.Cloud2026, 4)

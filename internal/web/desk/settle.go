@@ -257,9 +257,9 @@ func askedWords(v url.Values) string {
 	case err != nil:
 		return ""
 	case n == 1:
-		return "Cal.com is asked about one booking. Its answer settles the entry."
+		return "Cal.com is asked about one booking. An answer that ties it to a lead settles the entry."
 	default:
-		return fmt.Sprintf("Cal.com is asked about %d bookings, one after the other. Its answers settle these entries.", n)
+		return fmt.Sprintf("Cal.com is asked about %d bookings, one after the other. Answers that tie them to leads settle these entries.", n)
 	}
 }
 
