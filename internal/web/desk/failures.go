@@ -159,17 +159,23 @@ func (q failureQuery) address() string {
 	if q.settled {
 		v.Set("settled", "1")
 	}
-	if q.after.ID != "" {
-		place := "-"
-		if q.after.Verified {
-			place = "+"
-		}
-		v.Set("after", place+q.after.LastAt.UTC().Format(beforeLayout)+"_"+string(q.after.ID))
-	}
+	set("after", q.place())
 	if len(v) == 0 {
 		return "/desk/failures"
 	}
 	return "/desk/failures?" + v.Encode()
+}
+
+// place is where in the list it goes on; empty: at its beginning.
+func (q failureQuery) place() string {
+	if q.after.ID == "" {
+		return ""
+	}
+	place := "-"
+	if q.after.Verified {
+		place = "+"
+	}
+	return place + q.after.LastAt.UTC().Format(beforeLayout) + "_" + string(q.after.ID)
 }
 
 // readFailureQuery reads an address. The error is ErrInvalid.
@@ -206,6 +212,8 @@ type failureListPage struct {
 	Ask      bool   // and Cal.com asked about them
 	Site     string // whose they are then
 	Seen     string // when they were read
+	UID      string // the list is of this booking alone
+	Place    string // and begins here
 	Newest   string // address of the first page; empty on it
 	Older    string // address of the next page; empty on the last
 	Notice   string
@@ -246,7 +254,7 @@ func (d *Desk) showFailures(w http.ResponseWriter, r *http.Request, status int, 
 	text := q.reason.Text()
 	page := failureListPage{
 		Reason: q.reason, What: text.What, Do: text.Do, Settled: q.settled, Many: q.site == "" && see.many(), Site: q.site,
-		Seen: seen.UTC().Format(time.RFC3339Nano), Notice: doneSettling(v), Undo: see.undo(v),
+		Seen: seen.UTC().Format(time.RFC3339Nano), UID: q.uid, Place: q.place(), Notice: doneSettling(v), Undo: see.undo(v),
 	}
 	if page.frame, err = d.frame(ctx, r, "failures", cmp.Or(text.Title, "All failures")); err != nil {
 		return err

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"fmt"
+	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -135,6 +136,17 @@ func TestDismissingMany(t *testing.T) {
 	if n := strings.Count(v.page(strings.ReplaceAll(older[1], "&amp;", "&")), `name="id"`); n != 10 {
 		t.Errorf("%d on the second page", n)
 	}
+	// Who chose on a later page finds that one again where it is refused.
+	second := v.page(strings.ReplaceAll(older[1], "&amp;", "&"))
+	chosen := url.Values{"note": {strings.Repeat("x", handoff.MaxRemark+1)}}
+	for _, field := range regexp.MustCompile(`<input type="(?:hidden|checkbox)" name="([^"]+)" value="([^"]+)"`).FindAllStringSubmatch(second, -1) {
+		if value := html.UnescapeString(field[2]); field[1] != "id" || !chosen.Has("id") {
+			chosen.Add(field[1], value)
+		}
+	}
+	if refused := v.post("/desk/failures/dismissed", chosen); refused.status != 422 || !strings.Contains(refused.body, `value="`+chosen.Get("id")+`" checked`) {
+		t.Errorf("chosen on the second page and refused: %d", refused.status)
+	}
 	ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(page, 3)
 	form := url.Values{"site": {"brightwater"}, "reason": {"signature_wrong"}, "id": {ids[0][1], ids[1][1]}, "note": {"noise"}}
 	got := v.post("/desk/failures/dismissed", form)
@@ -155,12 +167,12 @@ func TestDismissingMany(t *testing.T) {
 	form.Set("id", ids[0][1])
 	form.Add("id", ids[2][1])
 	form.Set("note", "a <scan>")
-	second := v.post("/desk/failures/dismissed", form)
-	if second.status != 409 {
-		t.Errorf("twice: %d", second.status)
+	again := v.post("/desk/failures/dismissed", form)
+	if again.status != 409 {
+		t.Errorf("twice: %d", again.status)
 	}
-	contains(t, second.body, "Nothing was dismissed", "“Wrong signature” was settled meanwhile: dismissed by ", ": noise.", `value="a &lt;scan&gt;"`, `value="`+ids[2][1]+`" checked`)
-	lacks(t, second.body, ids[0][1], "data-live")
+	contains(t, again.body, "Nothing was dismissed", "“Wrong signature” was settled meanwhile: dismissed by ", ": noise.", `value="a &lt;scan&gt;"`, `value="`+ids[2][1]+`" checked`)
+	lacks(t, again.body, ids[0][1], "data-live")
 	form["id"] = []string{ids[0][1], ids[1][1]}
 	both := v.post("/desk/failures/dismissed", form)
 	contains(t, both.body, "was settled meanwhile: dismissed by ")
