@@ -157,8 +157,9 @@ func (db *DB) admitAgain(ctx context.Context, tx *txn, by handoff.Actor, h settl
 		args  []any
 	}{
 		{
-			`UPDATE failures SET settled_at = $3, settled_by = $4 WHERE site = $1 AND settled_at IS NULL AND subject = $2`,
-			[]any{v.Site, v.subject(), stamp{db.now()}, "read again by " + by.Name},
+			// A replay of the same bytes stays: that they can be read says nothing of who sent them again.
+			`UPDATE failures SET settled_at = $3, settled_by = $4 WHERE site = $1 AND settled_at IS NULL AND subject = $2 AND (id = $5 OR NOT verified)`,
+			[]any{v.Site, v.subject(), stamp{db.now()}, "read again by " + by.Name, h.id},
 		},
 		{`UPDATE deliveries SET sealed = NULL, trigger_name = $3 WHERE site = $1 AND digest = $2`, []any{v.Site, v.Digest, v.Trigger}},
 	} {

@@ -168,3 +168,47 @@ func TestReadAgainSignedBefore(t *testing.T) {
 		})
 	}
 }
+
+// That a delivery proves to be Cal.com's settles no warning that the same bytes were sent
+// again.
+func TestReadAgainLeavesReplays(t *testing.T) {
+	in := newInstall(t)
+	const turned = "whsec_that_only_calcom_has"
+	_, reference := in.lead("brightwater", "f", "Dana", "dana@example.com")
+	body := fixtures(t, reference, reference)[0].body
+	deliver := func(secret string, want int) {
+		t.Helper()
+		if got := in.deliver("brightwater", body, sign(secret, body)); got != want {
+			t.Fatalf("answered %d, want %d", got, want)
+		}
+	}
+	deliver(secret, 200)
+	in.now = in.now.Add(handoff.ReplayAfter + time.Hour)
+	deliver(secret, 200)
+	deliver(turned, 401)
+	in.newSecret = turned
+	open := func() (reasons []handoff.Reason, wrong handoff.FailureID) {
+		t.Helper()
+		list, err := in.db.Failures(t.Context(), store.FailureFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if reasons = append(reasons, f.Reason); f.Reason == handoff.SignatureWrong {
+				wrong = f.ID
+			}
+		}
+		slices.Sort(reasons)
+		return reasons, wrong
+	}
+	before, wrong := open()
+	if !slices.Equal(before, []handoff.Reason{handoff.Replayed, handoff.SignatureWrong}) {
+		t.Fatalf("there wait %v", before)
+	}
+	if _, err := in.db.ReadAgain(t.Context(), ann, "brightwater", wrong, in.sites[0].Reader(in.keys, func() time.Time { return in.now })); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := open(); !slices.Equal(after, []handoff.Reason{handoff.Replayed}) {
+		t.Errorf("there wait %v", after)
+	}
+}

@@ -226,7 +226,7 @@ func (s *Site) Reader(keys handoff.Keys, now func() time.Time) store.Reader {
 		}
 		event, err := calcom.Open(s.trust(now()), calcom.Delivery{Body: body, Signature: d.Signature, ContentType: d.ContentType, Version: string(version)})
 		var refusal *calcom.Refusal
-		if errors.As(err, &refusal) && refusal.Reason.Text().Kind == handoff.FailedEvent {
+		if errors.As(err, &refusal) && !errors.Is(err, handoff.ErrUnverified) {
 			d.Trigger, d.Body = refusal.Trigger, calcom.Redact(body) // it stays sealed, to be read once it can be
 			return d, handoff.Event{}, &store.Unread{Reason: refusal.Reason, Detail: refusal.Detail, Err: err}
 		}

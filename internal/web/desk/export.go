@@ -61,14 +61,17 @@ func (d *Desk) exportActs(sites []string, q query) (acts []handoff.Act) {
 	return acts
 }
 
-// filterWords say what a list is narrowed by beside its site. What is looked for is left
-// out: it is of a person mostly.
+// filterWords say what a list is narrowed by beside its site. What is looked for, and a
+// source, which a link can name as it likes, are left out: they may be of a person.
 func (q query) filterWords() string {
 	var out []string
-	for _, one := range [][2]string{{"stage", string(q.stage)}, {"service", q.service}, {"source", q.source}, {"from", q.from}, {"to", q.to}} {
+	for _, one := range [][2]string{{"stage", string(q.stage)}, {"service", q.service}, {"from", q.from}, {"to", q.to}} {
 		if one[1] != "" {
 			out = append(out, one[0]+" "+one[1])
 		}
+	}
+	if q.source != "" {
+		out = append(out, "a source")
 	}
 	if q.search != "" {
 		out = append(out, "with a text")

@@ -311,7 +311,7 @@ func TestExportsAreActs(t *testing.T) {
 	}{
 		{"all", "", all, []string{"brightwater: all leads", "northside: all leads"}},
 		{"all that are seen", "", one, []string{"northside: all leads"}},
-		{"of a site", "site=brightwater&stage=won&service=boiler&source=google&from=2026-11-01&to=2026-11-30", all, []string{"brightwater: stage won, service boiler, source google, from 2026-11-01, to 2026-11-30"}},
+		{"of a site", "site=brightwater&stage=won&service=boiler&source=google&from=2026-11-01&to=2026-11-30", all, []string{"brightwater: stage won, service boiler, from 2026-11-01, to 2026-11-30, a source"}},
 		{"looked for", "site=northside&q=secret%40example.com&stage=won", all, []string{"northside: stage won, with a text"}},
 	} {
 		before := len(b.exports())
