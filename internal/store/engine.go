@@ -52,6 +52,7 @@ type engine struct {
 
 	tables   string             // lists the names of the tables that statements see
 	bytewise string             // makes ORDER BY compare a text byte by byte
+	eachLead string             // joins to rows w of a site, whose name is $1, their leads l, one by one, however many the planner takes them for
 	snapshot *sql.TxOptions     // of a transaction that reads one moment
 	alone    string             // keeps other writers out of the tables named, until the end of the transaction; empty: a writer is alone anyway
 	holds    func(string) error // says why it cannot keep a text; nil: it keeps all
@@ -82,9 +83,10 @@ var sqlite = engine{
 	hurry:     "PRAGMA synchronous = NORMAL", wait: "PRAGMA synchronous = FULL",
 	tend: "PRAGMA wal_checkpoint(PASSIVE)", tendGrowth: 1,
 	prepares: true, writers: 1, parameters: 128, // its driver looks for each among all
-	crowded: 8, // they wait for the one writer, some milliseconds
-	tables:  "SELECT name FROM sqlite_master WHERE type = 'table'",
-	batch:   1, // a statement is a call here, and binding many parameters costs more
+	crowded:  8, // they wait for the one writer, some milliseconds
+	tables:   "SELECT name FROM sqlite_master WHERE type = 'table'",
+	eachLead: "CROSS JOIN leads l", // it keeps this order
+	batch:    1,                    // a statement is a call here, and binding many parameters costs more
 }
 
 // postgres serves any number of processes. It is version 14 or newer.
@@ -109,6 +111,7 @@ var postgres = engine{
 
 	tables:   "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))",
 	bytewise: ` COLLATE "C"`,
+	eachLead: `CROSS JOIN LATERAL (SELECT * FROM leads one WHERE one.site = $1 AND one.id = w.lead_id OFFSET 0) l`, // which it cannot look into
 	snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	alone:    "LOCK TABLE %s IN EXCLUSIVE MODE",
 	holds:    postgresHolds,
@@ -182,7 +185,8 @@ func openPostgres(url string) (write, read *sql.DB, err error) {
 const maxConnections = 16
 
 // postgresConfig is how each connection is made. A commit waits for the server's
-// disk, whatever the server's own setting is.
+// disk, whatever the server's own setting is. All statements are short: to compile one, or
+// to start workers for it, takes longer than it does.
 func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -190,6 +194,8 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	}
 	config.RuntimeParams["synchronous_commit"] = "on"
 	config.RuntimeParams["timezone"] = "UTC"
+	config.RuntimeParams["jit"] = "off"
+	config.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}

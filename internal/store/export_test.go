@@ -158,7 +158,7 @@ func (db *DB) Plan(ctx context.Context, site string, f LeadFilter) (string, erro
 	if err != nil {
 		return "", err
 	}
-	query, args := listQuery(site, f, terms, way)
+	query, args := db.listQuery(site, f, terms, way)
 	return db.planOf(ctx, query, args)
 }
 

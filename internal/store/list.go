@@ -86,21 +86,20 @@ func (db *DB) leadsOf(ctx context.Context, site string, f LeadFilter, terms []te
 	if err != nil {
 		return nil, err
 	}
-	query, args := listQuery(site, f, terms, way)
+	query, args := db.listQuery(site, f, terms, way)
 	rows, err := db.read.QueryContext(ctx, query, args...)
 	return collect(rows, err, func(r *sql.Rows) (handoff.Lead, error) { return scanLead(r) })
 }
 
 // listQuery reads a list of one site by a way.
-func listQuery(site string, f LeadFilter, terms []term, way way) (query string, args []any) {
+func (db *DB) listQuery(site string, f LeadFilter, terms []term, way way) (query string, args []any) {
 	arg := func(v any) string {
 		args = append(args, v)
 		return fmt.Sprintf("$%d", len(args))
 	}
 	from, where := "leads l", "l.site = "+arg(site)
 	if way.term != nil {
-		// SQLite keeps this order.
-		from = `(SELECT DISTINCT lead_id FROM (` + way.term.matches(arg) + `) some_words) w CROSS JOIN leads l`
+		from = `(SELECT DISTINCT lead_id FROM (` + way.term.matches(arg) + `) some_words) w ` + db.engine.eachLead
 		where += ` AND l.id = w.lead_id`
 	}
 	for _, e := range f.equal() {
