@@ -263,7 +263,7 @@ type LeadDetail struct {
 	Submissions []handoff.Submission // oldest first
 	Bookings    []handoff.Booking    // by their start
 	History     []handoff.Change     // oldest first
-	Prior       *handoff.Manual      `json:"-"` // what a person had set before the newest change; nil: nothing
+	Prior       *handoff.Manual      `json:"-"` // what a person had set before what they set last; nil: nothing
 	Notes       []handoff.Note       // oldest first
 	Wanted      *handoff.CallsWanted // nil: nobody said that all calls ahead are wanted
 	Reminders   []SentReminder       // by number
@@ -355,17 +355,15 @@ func (db *DB) readSubmissions(ctx context.Context, d *LeadDetail) error {
 
 func (db *DB) readHistory(ctx context.Context, d *LeadDetail) error {
 	rows, err := db.read.QueryContext(ctx, `
-		SELECT at, from_stage, to_stage, cause, note, uid, seat, prior_stage, prior_ruled FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq`, d.Site, d.ID)
-	var was handoff.Manual
+		SELECT at, from_stage, to_stage, cause, note, uid, seat FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq`, d.Site, d.ID)
 	d.History, err = collect(rows, err, func(r *sql.Rows) (c handoff.Change, err error) {
 		var at stamp
-		was = handoff.Manual{}
-		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat, opt(&was.Stage), opt(&was.Ruled))
+		err = r.Scan(&at, &c.From, &c.To, &c.Cause, &c.Note, &c.Booking.UID, &c.Booking.Seat)
 		c.At = at.Time
 		return c, err
 	})
-	if was.Stage != "" {
-		d.Prior = &was
+	if err == nil && d.Manual != nil {
+		d.Prior, err = manualBefore(ctx, db.read, d.Site, d.ID)
 	}
 	return err
 }

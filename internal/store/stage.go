@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -36,7 +35,7 @@ func (db *DB) SetStage(ctx context.Context, by handoff.Actor, site string, lead 
 		if err != nil {
 			return move{}, fmt.Errorf("bookings: %w", err)
 		}
-		return move{to: to, manual: &handoff.Manual{Stage: to, Ruled: pipeline.Ruled(bookings)}, prior: l.Manual, note: by.Name + " set the stage"}, nil
+		return move{to: to, manual: &handoff.Manual{Stage: to, Ruled: pipeline.Ruled(bookings)}, note: by.Name + " set the stage"}, nil
 	})
 }
 
@@ -49,15 +48,20 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 		return c, err
 	}
 	return db.moveLead(ctx, by, site, lead, actUndoStage, func(tx *txn, l handoff.Lead) (move, error) {
-		newest, prior, err := newestChange(ctx, tx, site, lead)
+		var newest string
+		err := tx.QueryRowContext(ctx, `SELECT cause FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq DESC LIMIT 1`, site, lead).Scan(&newest)
 		if err != nil {
-			return move{}, err
+			return move{}, fmt.Errorf("stage history: %w", err)
 		}
-		if newest.Cause != cause {
+		if newest != cause {
 			return move{}, fmt.Errorf("the lead was moved since: %w", handoff.ErrConflict)
 		}
 		if l.Manual == nil {
 			return move{}, fmt.Errorf("no stage that was set by hand holds: %w", handoff.ErrConflict)
+		}
+		prior, err := manualBefore(ctx, tx, site, lead)
+		if err != nil {
+			return move{}, err
 		}
 		bookings, err := bookingsOf(ctx, tx, site, lead)
 		if err != nil {
@@ -67,11 +71,7 @@ func (db *DB) UndoStage(ctx context.Context, by handoff.Actor, site string, lead
 		if to == l.Stage {
 			return move{}, fmt.Errorf("without it the lead would stand at %q as well: %w", to, handoff.ErrConflict)
 		}
-		beneath, err := settingBefore(ctx, tx, site, lead, 2)
-		if err != nil {
-			return move{}, err
-		}
-		return move{to: to, manual: prior, prior: beneath, note: by.Name + " took back the stage that was set by hand"}, nil
+		return move{to: to, manual: prior, note: by.Name + " took back the stage that was set by hand", undoes: true}, nil
 	})
 }
 
@@ -85,8 +85,8 @@ const (
 type move struct {
 	to     handoff.Stage
 	manual *handoff.Manual // what is remembered of it; nil: no person's word holds
-	prior  *handoff.Manual // to what an undo of it leads; nil: to none
 	note   string
+	undoes bool // it takes one back, instead of setting one
 }
 
 // moveLead moves a lead as decide says, which sees the lead while it is held.
@@ -108,8 +108,13 @@ func (db *DB) moveLead(ctx context.Context, by handoff.Actor, site string, lead 
 		if err := db.audit(ctx, tx, by, act); err != nil {
 			return err
 		}
-		var none handoff.Manual
-		manual, prior := cmp.Or(m.manual, &none), cmp.Or(m.prior, &none)
+		manual, prior := handoff.Manual{}, handoff.Manual{}
+		if m.manual != nil {
+			manual = *m.manual
+		}
+		if l.Manual != nil && !m.undoes {
+			prior = *l.Manual
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE leads SET stage = $3, manual_stage = $4, manual_ruled = $5, updated_at = $6 WHERE site = $1 AND id = $2`,
 			site, lead, m.to, opt(&manual.Stage), opt(&manual.Ruled), stamp{c.At}); err != nil {
 			return fmt.Errorf("lead: %w", err)
@@ -130,48 +135,33 @@ func (db *DB) moveLead(ctx context.Context, by handoff.Actor, site string, lead 
 	return c, nil
 }
 
-// newestChange is the last row of a lead's history, with what a person had set before;
-// nil if nobody had.
-func newestChange(ctx context.Context, tx *txn, site string, lead handoff.LeadID) (c handoff.Change, prior *handoff.Manual, err error) {
-	var was handoff.Manual
-	err = tx.QueryRowContext(ctx, `
-		SELECT to_stage, cause, prior_stage, prior_ruled FROM history WHERE site = $1 AND lead_id = $2 ORDER BY seq DESC LIMIT 1`, site, lead).Scan(&c.To, &c.Cause, opt(&was.Stage), opt(&was.Ruled))
-	if err != nil {
-		return c, nil, fmt.Errorf("stage history: %w", err)
-	}
-	if was.Stage != "" {
-		prior = &was
-	}
-	return c, prior, nil
-}
-
-// settingBefore is what a person had set before the last so many of those settings of a
-// lead's stage that nobody took back; nil if nobody had.
-func settingBefore(ctx context.Context, tx *txn, site string, lead handoff.LeadID, last int) (*handoff.Manual, error) {
-	type setting struct {
+// manualBefore is what a person had set before the last of those settings of a lead's stage
+// that nobody took back: to what it leads to take that back. Nil: nobody had set anything.
+func manualBefore(ctx context.Context, q querier, site string, lead handoff.LeadID) (*handoff.Manual, error) {
+	type moved struct {
 		action string
-		prior  handoff.Manual
+		prior  handoff.Manual // of a setting
 	}
-	rows, err := tx.QueryContext(ctx, `
+	rows, err := q.QueryContext(ctx, `
 		SELECT a.action, h.prior_stage, h.prior_ruled FROM history h CROSS JOIN audit a
 		WHERE h.site = $1 AND h.lead_id = $2 AND a.id = h.cause ORDER BY h.seq`, site, lead)
-	all, err := collect(rows, err, func(r *sql.Rows) (s setting, err error) {
-		return s, r.Scan(&s.action, opt(&s.prior.Stage), opt(&s.prior.Ruled))
+	all, err := collect(rows, err, func(r *sql.Rows) (m moved, err error) {
+		return m, r.Scan(&m.action, opt(&m.prior.Stage), opt(&m.prior.Ruled))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("stage history: %w", err)
 	}
-	var stand []setting
-	for _, s := range all {
+	var stand []handoff.Manual
+	for _, m := range all {
 		switch {
-		case s.action == actStage:
-			stand = append(stand, s)
-		case len(stand) > 0: // taken back
+		case m.action == actStage:
+			stand = append(stand, m.prior)
+		case len(stand) > 0:
 			stand = stand[:len(stand)-1]
 		}
 	}
-	if len(stand) < last || stand[len(stand)-last].prior.Stage == "" {
+	if len(stand) == 0 || stand[len(stand)-1].Stage == "" {
 		return nil, nil
 	}
-	return &stand[len(stand)-last].prior, nil
+	return &stand[len(stand)-1], nil
 }
