@@ -400,10 +400,6 @@ func (r *reconciliation) askAbout(ctx context.Context) error {
 	return r.db.ask(ctx, r.tx, r.site, uids...)
 }
 
-func (r *reconciliation) writeFailures(ctx context.Context) error {
-	return r.db.bookingFailures(ctx, r.tx, r.site, r.uids, r.ties, r.ignored, r.dismissed, r.now)
-}
-
 // markDone notes what is reconciled, and ends the work.
 func (r *reconciliation) markDone(ctx context.Context) error {
 	var fresh [][]any
