@@ -1,10 +1,8 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -219,23 +217,18 @@ func readCalls(ctx context.Context, q querier, site string, f NumbersFilter, n *
 // call them alone, since what was heard of them does not name their predecessor.
 func readFollowers(ctx context.Context, q querier, site string, f NumbersFilter) (map[string]bool, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT b.uid, b.doc, e.doc FROM bookings b CROSS JOIN bookings e
+		SELECT DISTINCT b.uid FROM bookings b CROSS JOIN observations o CROSS JOIN observations other CROSS JOIN bookings e
 		WHERE `+begins+` AND b.seat = '' AND b.doc LIKE '%"sequence":%'
-		AND e.site = $1 AND e.lead_id = b.lead_id AND (coalesce(e.made_at, e.made_at), e.uid) < (b.made_at, b.uid)`, site, stamp{f.From}, stamp{f.To})
+		AND o.site = $1 AND o.uid = b.uid AND o.ical_uid <> ''
+		AND other.site = $1 AND other.ical_uid = o.ical_uid AND other.ical_uid <> '' AND other.uid <> b.uid
+		AND e.site = $1 AND e.uid = other.uid AND e.lead_id = b.lead_id AND (coalesce(e.made_at, e.made_at), e.uid) < (b.made_at, b.uid)`, // SQLite keeps this order
+		site, stamp{f.From}, stamp{f.To})
 	followers := map[string]bool{}
 	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
-		var uid, later, earlier string
-		if err := r.Scan(&uid, &later, &earlier); err != nil {
-			return struct{}{}, err
-		}
-		var b, e handoff.Booking
-		if err := cmp.Or(json.Unmarshal([]byte(later), &b), json.Unmarshal([]byte(earlier), &e)); err != nil {
-			return struct{}{}, err
-		}
-		if b.ICalUID != "" && b.ICalUID == e.ICalUID {
-			followers[uid] = true
-		}
-		return struct{}{}, nil
+		var uid string
+		err = r.Scan(&uid)
+		followers[uid] = true
+		return struct{}{}, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bookings: %w", err)
