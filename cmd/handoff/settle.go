@@ -23,54 +23,46 @@ type entryArg struct {
 	ID string `arg:"" help:"The entry's ID."`
 }
 
-// entryOrReason names one entry, or all that wait with a reason.
-type entryOrReason struct {
-	ID     string         `arg:"" optional:"" help:"The entry's ID."`
-	Reason handoff.Reason `help:"All that wait with this reason, instead of one entry." placeholder:"REASON"`
+// causeFlags name all that waits with a reason, instead of entries by their IDs.
+type causeFlags struct {
+	Reason handoff.Reason `help:"All that wait with this reason, instead of entries by their IDs." placeholder:"REASON"`
 	Site   string         `help:"With --reason: only those of this site."`
 }
 
-func (w entryOrReason) check(c *app.Config) error { return w.cause().check(c, w.ID != "") }
-
-// sites are those whose entries are meant.
-func (w entryOrReason) sites(c *app.Config) []string { return w.cause().sites(c) }
-
-func (w entryOrReason) cause() cause { return cause{w.Reason, w.Site} }
-
-// A cause is what --reason and --site name: all that waits so.
-type cause struct {
-	reason handoff.Reason
-	site   string
-}
-
-// check refuses what names neither a cause nor entries, or both, a reason that there is
+// check refuses what names neither a reason nor entries, or both, a reason that there is
 // not, or a site.
-func (w cause) check(c *app.Config, entries bool) error {
+func (f causeFlags) check(c *app.Config, entries bool) error {
 	switch {
-	case entries == (w.reason != ""):
+	case entries == (f.Reason != ""):
 		return usage("name an entry by its ID, or say --reason")
-	case w.reason == "" && w.site != "":
+	case f.Reason == "" && f.Site != "":
 		return usage("--site goes with --reason: an entry's ID says whose it is")
-	case w.reason != "" && w.reason.Text().Reason == "":
-		return noReason(w.reason)
+	case f.Reason != "" && f.Reason.Text().Reason == "":
+		return noReason(f.Reason)
 	}
-	if err := c.CheckFilter(w.site, ""); err != nil {
+	if err := c.CheckFilter(f.Site, ""); err != nil {
 		return usageError{err}
 	}
 	return nil
 }
 
+// sites are those whose entries are meant.
+func (f causeFlags) sites(c *app.Config) []string {
+	if f.Site != "" {
+		return []string{f.Site}
+	}
+	return c.SiteIDs()
+}
+
+// entryOrCause names one entry, or all that wait with a reason.
+type entryOrCause struct {
+	ID string `arg:"" optional:"" help:"The entry's ID."`
+	causeFlags
+}
+
 // noReason is the error of a reason that there is not.
 func noReason(r handoff.Reason) error {
 	return usage("there is no reason %q; docs/failures.md has those that there are", r)
-}
-
-// sites are those whose entries are meant.
-func (w cause) sites(c *app.Config) []string {
-	if w.site != "" {
-		return []string{w.site}
-	}
-	return c.SiteIDs()
 }
 
 // do finds an entry, does something about it, and says what came of it.
@@ -110,10 +102,9 @@ func (f settleFlags) open(e *environment, name string, act func(*store.DB, store
 
 type failuresDismissCmd struct {
 	settleFlags
-	IDs    []string       `arg:"" optional:"" name:"id" help:"The entries' IDs."`
-	Reason handoff.Reason `help:"All that wait with this reason, instead of entries by their IDs." placeholder:"REASON"`
-	Site   string         `help:"With --reason: only those of this site."`
-	Note   string         `help:"Why; kept with it."`
+	IDs []string `arg:"" optional:"" name:"id" help:"The entries' IDs."`
+	causeFlags
+	Note string `help:"Why; kept with it."`
 }
 
 func (c failuresDismissCmd) Run(e *environment) error {
@@ -121,8 +112,7 @@ func (c failuresDismissCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	all := cause{c.Reason, c.Site}
-	if err := all.check(conf, len(c.IDs) > 0); err != nil {
+	if err := c.check(conf, len(c.IDs) > 0); err != nil {
 		return err
 	}
 	if len(c.IDs) == 1 {
@@ -140,7 +130,7 @@ func (c failuresDismissCmd) Run(e *environment) error {
 	if c.Reason == "" {
 		done, err = dismissChosen(e, db, c.IDs, c.Note)
 	} else {
-		done, err = dismissAll(e, db, all.sites(conf), c.Reason, c.Note)
+		done, err = dismissAll(e, db, c.sites(conf), c.Reason, c.Note)
 	}
 	return errors.Join(c.say(e, done), err) // what was done stays done
 }
@@ -222,7 +212,7 @@ func (c failuresAttachCmd) Run(e *environment) error {
 
 type failuresAskCmd struct {
 	settleFlags
-	entryOrReason
+	entryOrCause
 }
 
 func (c failuresAskCmd) Run(e *environment) error {
@@ -230,7 +220,7 @@ func (c failuresAskCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(conf); err != nil {
+	if err := c.check(conf, c.ID != ""); err != nil {
 		return err
 	}
 	db, err := app.OpenStore(e.ctx, conf, e.log, e.now)
@@ -280,7 +270,7 @@ func asksNobody(sites []string) error {
 
 type failuresVerifyCmd struct {
 	settleFlags
-	entryOrReason
+	entryOrCause
 }
 
 func (c failuresVerifyCmd) Run(e *environment) error {
@@ -288,7 +278,7 @@ func (c failuresVerifyCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(conf); err != nil {
+	if err := c.check(conf, c.ID != ""); err != nil {
 		return err
 	}
 	a, err := app.New(e.ctx, conf, e.log, e.now)
