@@ -164,14 +164,11 @@ func (d *Desk) exportAudit(w http.ResponseWriter, r *http.Request, ext, contentT
 	if err != nil {
 		return err
 	}
-	by, read := actorOf(r), []handoff.Act{{Action: "audit.export", Detail: ext}}
-	if by.Sites != nil { // then it is an act of each, so that who reads those of a site finds it there
-		read = nil
+	by, sites := actorOf(r), []string{""} // of no site
+	if by.Sites != nil {
+		sites = by.Sites
 	}
-	for _, site := range by.Sites {
-		read = append(read, handoff.Act{Action: "audit.export", Site: site, Detail: ext})
-	}
-	if err := d.Store.Note(r.Context(), by, read...); err != nil {
+	if err := d.Store.Note(r.Context(), by, actOfEach(sites, handoff.Act{Action: "audit.export", Detail: ext})...); err != nil {
 		return err
 	}
 	f.Limit, f.Before = exportPage, ""

@@ -31,7 +31,13 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := d.Store.Note(r.Context(), actorOf(r), d.exportActs(filter.Sites, q)...); err != nil {
+	sites := filter.Sites
+	if sites == nil {
+		for _, s := range d.Sites {
+			sites = append(sites, s.ID)
+		}
+	}
+	if err := d.Store.Note(r.Context(), actorOf(r), actOfEach(sites, handoff.Act{Action: "lead.export", Detail: q.filterWords()})...); err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)
@@ -47,16 +53,12 @@ func (d *Desk) export(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// exportActs are that leads of some sites were downloaded (nil: of all), one for each, so
-// that whoever reads the acts of a site finds it there.
-func (d *Desk) exportActs(sites []string, q query) (acts []handoff.Act) {
-	if sites == nil {
-		for _, s := range d.Sites {
-			sites = append(sites, s.ID)
-		}
-	}
+// actOfEach is an act that is of several sites, as one of each: whoever reads the acts of a
+// site finds it there.
+func actOfEach(sites []string, a handoff.Act) (acts []handoff.Act) {
 	for _, site := range sites {
-		acts = append(acts, handoff.Act{Action: "lead.export", Site: site, Detail: q.filterWords()})
+		a.Site = site
+		acts = append(acts, a)
 	}
 	return acts
 }
