@@ -195,11 +195,11 @@ func (r *Runner) ask(ctx context.Context, id string, site Site) (done int, err e
 // askOne asks Cal.com about a booking, unless it was tied to a lead meanwhile and nothing
 // about it waits.
 func (r *Runner) askOne(ctx context.Context, w store.Work, site Site) error {
-	tied, err := r.Store.Tied(ctx, w.Site, w.Key)
+	known, err := r.Store.NothingToAsk(ctx, w.Site, w.Key)
 	if err != nil {
 		return err
 	}
-	if site.API == nil || tied {
+	if site.API == nil || known {
 		return r.Store.Drop(ctx, w)
 	}
 	if w.Attempts > maxAsks {

@@ -350,9 +350,9 @@ func (db *DB) ask(ctx context.Context, tx *txn, site string, uids ...string) err
 	return db.enqueue(ctx, tx, work...)
 }
 
-// Tied reports whether a booking of this uid is tied to a lead, and nothing about the uid
+// NothingToAsk reports whether a booking of this uid is tied to a lead, and nothing about the uid
 // waits: another seat of it may, or the reference of another lead.
-func (db *DB) Tied(ctx context.Context, site, uid string) (bool, error) {
+func (db *DB) NothingToAsk(ctx context.Context, site, uid string) (bool, error) {
 	return exists(ctx, db.read, `SELECT 1 FROM bookings WHERE site = $1 AND uid = $2 AND lead_id IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM failures WHERE site = $1 AND uid <> '' AND uid = $2 AND settled_at IS NULL)`, site, uid)
 }

@@ -31,16 +31,16 @@ type Resolution struct {
 	all      bool // it was about a cause, not about one failure
 }
 
-// MaxDismissed is how many failures are dismissed at once, and asked about.
-const MaxDismissed = 1000
+// MaxAtOnce is how many failures are dismissed together, or asked about.
+const MaxAtOnce = 1000
 
 // Dismiss settles failures of a site because somebody says that they need nobody. The
 // same about the same booking does not come back; another reason does. All are settled
 // or none: the error is ErrNotFound if one is none of the site's, ErrConflict if one is
 // settled, ErrInvalid if one cannot be dismissed or the note is too long.
 func (db *DB) Dismiss(ctx context.Context, by handoff.Actor, site string, ids []handoff.FailureID, note string) (r Resolution, err error) {
-	if len(ids) == 0 || len(ids) > MaxDismissed {
-		return r, handoff.Refuse(handoff.ErrInvalid, "Choose 1 to %d entries to dismiss.", MaxDismissed)
+	if len(ids) == 0 || len(ids) > MaxAtOnce {
+		return r, handoff.Refuse(handoff.ErrInvalid, "Choose 1 to %d entries to dismiss.", MaxAtOnce)
 	}
 	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
 		return db.hold(ctx, tx, site, ids)
@@ -50,13 +50,13 @@ func (db *DB) Dismiss(ctx context.Context, by handoff.Actor, site string, ids []
 
 // DismissAll settles the open failures of a site and reason that came last before a
 // time, which is when somebody saw them: what came later they did not see. It settles at
-// most MaxDismissed; Resolution.Failures says how many, and none is ErrNotFound.
+// most MaxAtOnce; Resolution.Failures says how many, and none is ErrNotFound.
 func (db *DB) DismissAll(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason, seen time.Time, note string) (r Resolution, err error) {
 	r.all = true
 	err = db.resolve(ctx, by, &r, site, handoff.Dismiss, note, func(tx *txn) ([]settling, error) {
 		rows, err := tx.QueryContext(ctx, `
 			SELECT id FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND last_at <= $3
-			ORDER BY last_at DESC, id DESC LIMIT $4`, site, reason, stamp{seen}, MaxDismissed)
+			ORDER BY last_at DESC, id DESC LIMIT $4`, site, reason, stamp{seen}, MaxAtOnce)
 		ids, err := collect(rows, err, func(r *sql.Rows) (id handoff.FailureID, err error) { return id, r.Scan(&id) })
 		if err != nil {
 			return nil, fmt.Errorf("failures: %w", err)
@@ -380,7 +380,7 @@ func (db *DB) AskAbout(ctx context.Context, by handoff.Actor, site string, id ha
 }
 
 // AskAll does AskAbout for the bookings of the newest open failures of a site and reason,
-// at most MaxDismissed, and returns how many bookings that are; none is ErrNotFound. The
+// at most MaxAtOnce, and returns how many bookings that are; none is ErrNotFound. The
 // error is ErrInvalid for a reason of which Cal.com is not asked.
 func (db *DB) AskAll(ctx context.Context, by handoff.Actor, site string, reason handoff.Reason) (bookings int, err error) {
 	if err := by.Need(handoff.RoleOperator, site); err != nil {
@@ -393,7 +393,7 @@ func (db *DB) AskAll(ctx context.Context, by handoff.Actor, site string, reason 
 	err = db.tx(ctx, func(tx *txn) error {
 		rows, err := tx.QueryContext(ctx, `
 			SELECT uid FROM failures WHERE site = $1 AND reason = $2 AND settled_at IS NULL AND uid <> ''
-			ORDER BY last_at DESC, id DESC LIMIT $3`, site, reason, MaxDismissed)
+			ORDER BY last_at DESC, id DESC LIMIT $3`, site, reason, MaxAtOnce)
 		uids, err := collect(rows, err, func(r *sql.Rows) (uid string, err error) { return uid, r.Scan(&uid) })
 		if err != nil {
 			return fmt.Errorf("failures: %w", err)

@@ -357,7 +357,7 @@ func TestDismissAllOrNone(t *testing.T) {
 			{"one does not exist", second(h.Dismiss(ctx, ann, site, append(slices.Clone(ids), "fail_none"), "")), handoff.ErrNotFound},
 			{"one heals by itself", second(h.Dismiss(ctx, ann, site, append(slices.Clone(ids), ill), "")), handoff.ErrInvalid},
 			{"of another site", second(h.Dismiss(ctx, ann, "other", ids, "")), handoff.ErrNotFound},
-			{"too many", second(h.Dismiss(ctx, ann, site, make([]handoff.FailureID, store.MaxDismissed+1), "")), handoff.ErrInvalid},
+			{"too many", second(h.Dismiss(ctx, ann, site, make([]handoff.FailureID, store.MaxAtOnce+1), "")), handoff.ErrInvalid},
 			{"too long a reason", second(h.Dismiss(ctx, ann, site, ids, long)), handoff.ErrInvalid},
 			{"a reason that is no text", second(h.Dismiss(ctx, ann, site, ids, "a\x00b")), handoff.ErrInvalid},
 			{"a viewer", second(h.Dismiss(ctx, handoff.Actor{Name: "v", Role: handoff.RoleViewer}, site, ids, "")), handoff.ErrForbidden},

@@ -148,8 +148,8 @@ func (in resolutionOfMany) faults(site Site) (faults []fault) {
 		faults = append(faults, fault{Pointer: "#/seen", Detail: "say when you read them: what came later is left alone"})
 	case in.Reason == "" && !in.Seen.IsZero():
 		faults = append(faults, fault{Pointer: "#/seen", Detail: "only a reason has it"})
-	case len(in.Failures) > store.MaxDismissed:
-		faults = append(faults, fault{Pointer: "#/failures", Detail: fmt.Sprintf("at most %d at once", store.MaxDismissed)})
+	case len(in.Failures) > store.MaxAtOnce:
+		faults = append(faults, fault{Pointer: "#/failures", Detail: fmt.Sprintf("at most %d at once", store.MaxAtOnce)})
 	}
 	for i, id := range in.Failures {
 		if _, err := handoff.ParseFailureID(string(id)); err != nil {
