@@ -69,9 +69,15 @@ func london() *time.Location {
 	return zone
 }
 
+// afternoon is three o'clock of today, when every clock of a bench begins: what pages say of
+// days must not depend on when somebody tests.
+func afternoon() time.Time {
+	return time.Now().UTC().Truncate(24 * time.Hour).Add(15 * time.Hour)
+}
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, clock: &testClock{}}
+	b := &bench{t: t, clock: &testClock{more: time.Until(afternoon())}}
 	var err error
 	b.db, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "desk.db"), store.Options{Now: b.clock.now})
 	b.must(err)

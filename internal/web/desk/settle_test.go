@@ -323,8 +323,8 @@ func TestVerifyingAgain(t *testing.T) {
 		t.Errorf("many: %d, %s", got.status, b.waitsFor())
 	}
 	contains(t, v.page(got.header.Get("Location")), "2 were what Cal.com sent", "1 were not")
-	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.SignatureWrong, time.Now().Add(time.Hour), ""))
-	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.NoReference, time.Now().Add(time.Hour), ""))
+	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.SignatureWrong, b.clock.now().Add(time.Hour), ""))
+	b.must2(b.db.DismissAll(t.Context(), handoff.CommandLine, "brightwater", handoff.NoReference, b.clock.now().Add(time.Hour), ""))
 
 	// Without a whole body there is nothing to verify; it can be dismissed.
 	b.unverified("cut")
